@@ -1,0 +1,34 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint types notebooks clean
+
+demo: .venv/run  ## install into .venv and run the main job on the embedded sample
+	$(BIN)/cjm demo cjm-demo
+
+test: .venv/dev lint types  ## install into .venv, then lint, types, tests with coverage, notebooks
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term-missing:skip-covered
+	$(BIN)/python -m pytest --nbmake notebooks -p no:cacheprovider
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/dev
+	$(BIN)/mypy
+
+.venv/bin/python:
+	$(PYTHON) -c "import sys; assert sys.version_info >= (3, 11), 'cjm needs Python 3.11 or newer'"
+	$(PYTHON) -m venv .venv
+
+.venv/run: .venv/bin/python pyproject.toml .ci/pins/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r .ci/pins/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+.venv/dev: .venv/run .ci/pins/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r .ci/pins/dev.txt
+	touch $@
+
+clean:
+	rm -rf .venv cjm-demo dist build

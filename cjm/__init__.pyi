@@ -1,0 +1,37 @@
+__version__: str
+
+from . import datasets as datasets
+from . import errors as errors
+from . import measure as measure
+from . import mining as mining
+from . import moments as moments
+from . import report as report
+from . import survival as survival
+from .events import EventLog as EventLog
+from .events import Source as Source
+from .events import scan_events as scan_events
+from .identity import Identities as Identities
+from .identity import evaluate_identities as evaluate_identities
+from .identity import stitch as stitch
+from .journeys import Journeys as Journeys
+from .journeys import build_journeys as build_journeys
+from .journeys import open_journeys as open_journeys
+from .matching import find as find
+from .measure import flow as flow
+from .measure import funnel as funnel
+from .measure import kpis as kpis
+from .measure import retention as retention
+from .measure import step_matrix as step_matrix
+from .measure import timeline as timeline
+from .measure import transitions as transitions
+from .measure import variants as variants
+from .mining import contrast as contrast
+from .mining import mine_itemsets as mine_itemsets
+from .mining import mine_rules as mine_rules
+from .mining import mine_sequences as mine_sequences
+from .patterns import Pattern as Pattern
+from .patterns import pattern as pattern
+from .survival import Churn as Churn
+from .survival import PathHazard as PathHazard
+from .survival import subjects as subjects
+from .survival import survival_curves as survival_curves

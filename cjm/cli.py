@@ -1,0 +1,97 @@
+"""The command line: ``cjm run``, ``check``, ``demo``, ``report``. Exit codes: 0 done, 1 failed, 2 wrong call."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cjm.errors import CjmError, ConfigError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Customer journeys from raw multichannel logs.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+
+Configuration = Annotated[Path, typer.Argument(help="The configuration, a TOML file.", show_default=False)]
+
+
+@app.command()
+def run(configuration: Configuration) -> None:
+    """Run a configuration: report, tables and manifest go to its output folder."""
+    from cjm import job
+
+    _tell(job.run(job.load_config(configuration)))
+
+
+@app.command()
+def check(configuration: Configuration) -> None:
+    """Read the configuration and every source, and say what would stop a run. Nothing is written."""
+    import polars as pl
+
+    from cjm import job
+
+    found = job.check(job.load_config(configuration))
+    with pl.Config(tbl_rows=-1, tbl_cols=-1, fmt_str_lengths=60, tbl_hide_dataframe_shape=True, tbl_width_chars=140):
+        typer.echo(found.counts)
+        typer.echo(found.quality if found.quality.height else "Nothing to report about the rows.")
+    for fault in found.faults:
+        typer.echo(f"error: {fault}", err=True)
+    if found.faults:
+        raise typer.Exit(1)
+    typer.echo(f"{configuration}: ready to run")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where the report and the tables go.")] = Path("cjm-demo"),
+) -> None:
+    """Run the embedded sample: a small simulated company with known truth."""
+    from cjm import datasets, job
+
+    _tell(job.run(job.load_config(datasets.sample_path() / "cjm.toml"), output=folder))
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="The output folder of a run.", show_default=False)],
+) -> None:
+    """Draw the report of a finished run again from its tables."""
+    import polars as pl
+
+    from cjm.report import write_report
+
+    manifest = folder / "run.json"
+    if not manifest.is_file():
+        raise ConfigError.at("there is no run.json", where=str(folder), hint="Give the output folder of a run")
+    tables = {path.stem: pl.read_parquet(path) for path in sorted((folder / "tables").glob("*.parquet"))}
+    write_report(tables, json.loads(manifest.read_text(encoding="utf-8")), folder / "report.html")
+    typer.echo(f"report: {folder / 'report.html'}")
+
+
+def main() -> None:
+    """Call the command line and turn errors of cjm into one line and an exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
+    try:
+        app()
+    except ConfigError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except CjmError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+def _tell(folder: Path) -> None:
+    typer.echo(f"report: {folder / 'report.html'}")
+    typer.echo(f"tables: {folder / 'tables'}")
+    typer.echo(f"manifest: {folder / 'run.json'}")
+
+
+if __name__ == "__main__":
+    main()

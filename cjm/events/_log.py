@@ -1,0 +1,161 @@
+"""``EventLog``: the events of all sources in one table, and what was found on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import polars as pl
+
+from cjm.errors import ArgumentError, InputError
+from cjm.events._convert import Converted, convert
+from cjm.events._source import Source
+
+__all__ = ["EventLog", "scan_events"]
+
+
+class EventLog:
+    """Events of several sources; made by :func:`scan_events`.
+
+    Nothing is read before ``frame``, ``quality()`` or ``inputs()`` is asked for; then every source is read once.
+
+    Attributes
+    ----------
+    sources : dict of str to Source
+    kinds : tuple of str
+        Kinds of identifiers, in order of priority: as the sources name them, the first source first.
+    """
+
+    def __init__(self, sources: Mapping[str, Source]) -> None:
+        self.sources = dict(sources)
+        self.kinds = tuple(dict.fromkeys(kind for source in self.sources.values() for kind in source.ids))
+
+    def __repr__(self) -> str:
+        return f"EventLog({', '.join(self.sources)}; ids: {', '.join(self.kinds)})"
+
+    @cached_property
+    def _converted(self) -> dict[str, Converted]:
+        return {name: convert(name, source) for name, source in self.sources.items()}
+
+    @cached_property
+    def _events(self) -> pl.DataFrame:
+        for converted in self._converted.values():
+            if converted.error is not None:
+                raise converted.error
+        frame = _concat({name: converted.events for name, converted in self._converted.items()})
+        contract = ["time", "channel", "event", *self.kinds]
+        if any(source.value is not None for source in self.sources.values()):
+            contract.append("value")
+        return frame.select(*contract, pl.exclude(contract))
+
+    @property
+    def frame(self) -> pl.LazyFrame:
+        """Contract EVENTS: one row an event, in the order of the sources and, within one, of arrival.
+
+        Raises
+        ------
+        InputError
+            For a source that cannot be read, or rows that cannot be used where ``on_error="raise"``.
+        """
+        return self._events.lazy()
+
+    def quality(self) -> pl.DataFrame:
+        """Return contract QUALITY: what was found, source by source.
+
+        Rows that stop a run where ``on_error="raise"`` are listed as the ``set aside`` that they would be.
+        """
+        return pl.concat([converted.findings.frame() for converted in self._converted.values()])
+
+    def inputs(self) -> pl.DataFrame:
+        """Return one row a file (or frame) that was read.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``source``, ``path``, ``bytes``, ``modified``, ``rows``.
+        """
+        return pl.concat([converted.inputs for converted in self._converted.values()])
+
+    def counts(self) -> pl.DataFrame:
+        """Return how many rows of each source were read and what became of them.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``source``, ``read``, ``kept``, ``set_aside``, ``duplicates``; the last three add up to ``read``.
+        """
+        found = [converted.findings for converted in self._converted.values()]
+        return pl.DataFrame(
+            [(one.source, one.read, one.kept, one.count("set aside"), one.count("dropped duplicate")) for one in found],
+            schema={
+                "source": pl.String,
+                "read": pl.Int64,
+                "kept": pl.Int64,
+                "set_aside": pl.Int64,
+                "duplicates": pl.Int64,
+            },
+            orient="row",
+        )
+
+
+def scan_events(sources: Mapping[str, Source]) -> EventLog:
+    """Declare the sources of a log. Lazy: nothing is read yet.
+
+    Parameters
+    ----------
+    sources : mapping of str to Source
+        The key is the source's name and, unless the source names a column for it, the channel of its events.
+        Where times tie, events of an earlier source come first.
+
+    Returns
+    -------
+    EventLog
+
+    Raises
+    ------
+    ArgumentError
+        Without sources, or for a name that is no text or blank.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> frame = pl.DataFrame({"at": ["2026-01-01T10:00:00+01:00"], "what": ["home"], "who": ["a"]})
+    >>> log = scan_events({"web": Source(frame, time="at", event="what", ids={"customer": "who"})})
+    >>> log.frame.collect().row(0)
+    (datetime.datetime(2026, 1, 1, 9, 0, tzinfo=zoneinfo.ZoneInfo(key='UTC')), 'web', 'home', 'a')
+    """
+    if not sources:
+        raise ArgumentError.at("there are no sources", where="scan_events", hint="Give at least one name and Source")
+    for name, source in sources.items():
+        if not isinstance(name, str) or not name.strip():
+            raise ArgumentError.at(f"{name!r} is no name of a source", where="scan_events")
+        if not isinstance(source, Source):
+            raise ArgumentError.at(
+                f"{type(source).__name__} is no cjm.Source",
+                where=f"scan_events, source {name!r}",
+                hint="Wrap it in cjm.Source",
+            )
+    return EventLog(sources)
+
+
+def _concat(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Stack the sources; an attribute whose types do not go together becomes text."""
+    kinds: dict[str, set[pl.DataType]] = {}
+    for frame in frames.values():
+        for name, dtype in frame.schema.items():
+            kinds.setdefault(name, set()).add(dtype)
+    texts = []
+    for name, dtypes in kinds.items():
+        known = {dtype for dtype in dtypes if dtype != pl.Null}
+        if len(known) > 1 and not all(dtype.is_numeric() for dtype in known):
+            if any(dtype.is_nested() for dtype in known):
+                raise InputError.at(
+                    f"attribute {name!r} is of types that do not go together: {', '.join(sorted(map(str, known)))}",
+                    hint="Leave it out with attributes=[...] or give it one type",
+                )
+            texts.append(name)
+    stacked = [
+        frame.with_columns(pl.col(name).cast(pl.String) for name in texts if name in frame.columns)
+        for frame in frames.values()
+    ]
+    return pl.concat(stacked, how="diagonal_relaxed", rechunk=True)

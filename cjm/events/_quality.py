@@ -1,0 +1,44 @@
+"""What was found in the rows of a source, counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import polars as pl
+
+from cjm.contracts import CONTRACTS
+
+__all__ = ["Findings"]
+
+Action = Literal["kept", "set aside", "dropped duplicate"]
+
+
+@dataclass
+class Findings:
+    """The findings of one source, and how many of its rows were read and kept."""
+
+    source: str
+    read: int = 0
+    kept: int = 0
+    rows: list[tuple[str, int, str, Action]] = field(default_factory=list)
+
+    def add(self, check: str, rows: int, example: str, action: Action) -> None:
+        """Count ``rows`` rows under ``check``; nothing is noted where there are none."""
+        if rows:
+            self.rows.append((check, rows, example, action))
+
+    def count(self, action: Action) -> int:
+        """Return how many rows an action took out (or, for ``kept``, concerned)."""
+        return sum(rows for _, rows, _, done in self.rows if done == action)
+
+    def frame(self) -> pl.DataFrame:
+        """Return the findings as contract QUALITY."""
+        return pl.DataFrame(
+            [
+                (self.source, check, rows, rows / self.read if self.read else 0.0, example, action)
+                for check, rows, example, action in self.rows
+            ],
+            schema=dict(CONTRACTS["QUALITY"].columns),
+            orient="row",
+        )

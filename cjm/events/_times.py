@@ -1,0 +1,214 @@
+"""Times of any make to microseconds UTC; nothing is guessed without saying so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from cjm.contracts import TIME
+from cjm.errors import InputError
+from cjm.events._source import EPOCH_UNITS, Source
+
+__all__ = ["Times", "to_utc"]
+
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+LATEST_AHEAD = timedelta(days=366)
+
+# A number of this many digits counts seconds, ms, us or ns since 1970 (years 1973 to 5138).
+_DIGITS = {"s": (9, 11), "ms": (12, 14), "us": (15, 17), "ns": (18, 19)}
+_TO_US = {"s": 1_000_000.0, "ms": 1_000.0, "us": 1.0, "ns": 0.001}
+_ISO = (
+    r"^(?<date>\d{4}-\d{2}-\d{2})(?:[T ](?<minute>\d{2}:\d{2})(?::(?<second>\d{2})(?:[.,](?<fraction>\d{1,9}))?)?)?"
+    r"\s*(?<offset>Z|z|[+-]\d{2}(?::?\d{2})?)?$"
+)
+
+
+@dataclass
+class Times:
+    """Converted times, the rows that have none, and what was assumed.
+
+    Attributes
+    ----------
+    utc : polars.Series
+        Contract type TIME; null where the time cannot be used.
+    faults : dict of str to polars.Series
+        Boolean masks of rows that cannot be used, by reason; they do not overlap.
+    notes : list of (check, rows, example)
+        Assumptions about rows that are kept.
+    """
+
+    utc: pl.Series
+    faults: dict[str, pl.Series] = field(default_factory=dict)
+    notes: list[tuple[str, int, str]] = field(default_factory=list)
+
+
+def to_utc(raw: pl.Series, source: Source, where: str) -> Times:
+    """Convert a source's time column.
+
+    Raises
+    ------
+    InputError
+        For text without offset where the source declares no zone, and for a column that is no time at all.
+    """
+    missing = raw.is_null()
+    dtype = raw.dtype
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        result = Times(raw.dt.convert_time_zone("UTC").cast(TIME))
+    elif isinstance(dtype, pl.Datetime) or dtype == pl.Date:
+        naive = raw.cast(pl.Datetime("us"))
+        if source.time_zone is None:
+            note = ("time without zone read as UTC", len(raw) - int(missing.sum()), _example(raw, ~missing))
+            result = Times(naive.dt.replace_time_zone("UTC"), notes=[note])
+        else:
+            result = _localised(naive, source.time_zone)
+    elif dtype.is_integer() or dtype.is_float() or dtype.is_decimal():
+        result = _from_epoch(raw, source)
+    elif dtype == pl.String:
+        stripped = raw.str.strip_chars()
+        missing = missing | (stripped == "").fill_null(False)
+        result = _from_text(stripped.set(missing, None) if missing.any() else stripped, source, where)
+    else:
+        raise InputError.at(
+            f"a column of type {dtype} holds no times",
+            where=f"{where}, column {source.time!r}",
+            hint="Name another column",
+        )
+    faults = {"time missing": missing, **result.faults}
+    for mask in result.faults.values():
+        missing = missing | mask
+    faults["time unreadable"] = result.utc.is_null() & ~missing
+    latest = datetime.now(UTC) + LATEST_AHEAD
+    early = (result.utc < EARLIEST).fill_null(False)
+    late = (result.utc > latest).fill_null(False)
+    faults[f"time before {EARLIEST.year}"] = early
+    faults["time more than a year ahead"] = late
+    utc = pl.select(pl.when(~(early | late)).then(result.utc)).to_series()
+    ahead = (utc > datetime.now(UTC) + timedelta(days=1)).fill_null(False)
+    notes = [*result.notes, ("time in the future", int(ahead.sum()), _example(raw, ahead))]
+    return Times(utc, {reason: mask for reason, mask in faults.items() if mask.any()}, notes)
+
+
+def _example(raw: pl.Series, mask: pl.Series) -> str:
+    return str(raw.filter(mask)[0]) if mask.any() else ""
+
+
+def _localised(naive: pl.Series, zone: str) -> Times:
+    """Read wall-clock times in ``zone``; a repeated hour is its first pass, a skipped hour is no time."""
+    first = naive.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    second = naive.dt.replace_time_zone(zone, ambiguous="latest", non_existent="null")
+    repeated = (first != second).fill_null(False)
+    skipped = first.is_null() & naive.is_not_null()
+    return Times(
+        first.dt.convert_time_zone("UTC").cast(TIME),
+        {"time skipped by daylight saving": skipped} if skipped.any() else {},
+        [("time in the repeated hour read as its first pass", int(repeated.sum()), _example(naive, repeated))],
+    )
+
+
+def _from_epoch(raw: pl.Series, source: Source) -> Times:
+    if source.time_format in EPOCH_UNITS:
+        return Times(_scaled(raw, source.time_format or ""))
+    size = raw.cast(pl.Float64).abs()
+    units = {
+        unit: ((size >= 10.0 ** (low - 1)) & (size < 10.0**high)).fill_null(False)
+        for unit, (low, high) in _DIGITS.items()
+    }
+    counts = {unit: int(mask.sum()) for unit, mask in units.items()}
+    unit = max(counts, key=lambda name: counts[name])
+    other = pl.Series([False]).new_from_index(0, len(raw))
+    for name, mask in units.items():
+        if name != unit:
+            other = other | mask
+    utc = pl.select(pl.when(units[unit]).then(_scaled(raw, unit))).to_series()
+    return Times(
+        utc,
+        {f"epoch number in another unit than {unit}": other} if other.any() else {},
+        [(f"epoch number read as {unit} by its size", counts[unit], _example(raw, units[unit]))],
+    )
+
+
+def _scaled(raw: pl.Series, unit: str) -> pl.Series:
+    if raw.dtype.is_integer():
+        whole = raw.cast(pl.Int64)
+        limit = 2**63 // int(_TO_US[unit]) if unit != "ns" else 2**63 - 1
+        whole = pl.select(pl.when(whole.abs() < limit).then(whole)).to_series()
+        us = whole // 1000 if unit == "ns" else whole * int(_TO_US[unit])
+    else:
+        us = (raw.cast(pl.Float64).fill_nan(None) * _TO_US[unit]).round().cast(pl.Int64, strict=False)
+    return us.cast(TIME)
+
+
+def _from_text(text: pl.Series, source: Source, where: str) -> Times:
+    if source.time_format in EPOCH_UNITS:
+        return _from_epoch(text.cast(pl.Int64, strict=False), source)
+    if source.time_format is not None:
+        return _with_format(text, source, where)
+    if text.drop_nulls().str.contains(r"^-?\d{9,19}$").all() and text.null_count() < len(text):
+        return _from_epoch(text.cast(pl.Int64, strict=False), source)
+    parts = text.str.extract_groups(_ISO).struct.unnest()
+    wall = (
+        parts.select(
+            pl.concat_str(
+                "date",
+                pl.lit(" "),
+                pl.col("minute").fill_null("00:00"),
+                pl.lit(":"),
+                pl.col("second").fill_null("00"),
+                pl.lit("."),
+                pl.col("fraction").fill_null("0").str.slice(0, 6).str.pad_end(6, "0"),
+            ).str.to_datetime("%Y-%m-%d %H:%M:%S%.6f", time_unit="us", strict=False)
+        )
+        .to_series()
+        .rename("time")
+    )
+    offset = parts["offset"]
+    bare = wall.is_not_null() & offset.is_null()
+    sign = pl.when(pl.col("offset").str.starts_with("-")).then(-1).otherwise(1)
+    digits = pl.col("offset").str.replace_all(r"[^0-9]", "").str.pad_end(4, "0")
+    shift = (
+        parts.select(
+            pl.when(pl.col("offset").str.to_uppercase() == "Z")
+            .then(0)
+            .otherwise(sign * (digits.str.slice(0, 2).cast(pl.Int64) * 60 + digits.str.slice(2, 2).cast(pl.Int64)))
+            .mul(60_000_000)
+            .cast(pl.Duration("us"))
+        )
+        .to_series()
+        .fill_null(timedelta(0))
+    )
+    if not bare.any():
+        return Times((wall - shift).dt.replace_time_zone("UTC").cast(TIME))
+    zone = _declared_zone(source, where, _example(text, bare))
+    local = _localised(wall.filter(bare), zone)
+    utc = (wall - shift).dt.replace_time_zone("UTC").cast(TIME).scatter(bare.arg_true(), local.utc)
+    faults = {
+        reason: pl.Series([False]).new_from_index(0, len(text)).scatter(bare.arg_true(), mask)
+        for reason, mask in local.faults.items()
+    }
+    return Times(utc, faults, local.notes)
+
+
+def _with_format(text: pl.Series, source: Source, where: str) -> Times:
+    pattern = source.time_format or ""
+    try:
+        if "%z" in pattern or "%:z" in pattern or "%#z" in pattern:
+            aware = text.str.to_datetime(pattern, time_unit="us", time_zone="UTC", strict=False)
+            return Times(aware.cast(TIME))
+        naive = text.str.to_datetime(pattern, time_unit="us", strict=False)
+    except pl.exceptions.ComputeError as error:
+        raise InputError.at(
+            f"the time format {pattern!r} cannot be used ({str(error).splitlines()[0]})", where=f"{where}, time_format"
+        ) from error
+    return _localised(naive, _declared_zone(source, where, str(text.drop_nulls()[:1].to_list())))
+
+
+def _declared_zone(source: Source, where: str, example: str) -> str:
+    if source.time_zone is None:
+        raise InputError.at(
+            f"times such as {example!r} carry no offset and no zone is declared",
+            where=f"{where}, column {source.time!r}",
+            hint='Set time_zone= (for example "Europe/Warsaw" or "UTC")',
+        )
+    return source.time_zone

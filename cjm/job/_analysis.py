@@ -1,0 +1,177 @@
+"""The run's questions, asked with the same public verbs that a notebook calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+import cjm
+from cjm.errors import ConfigError
+from cjm.events import EventLog
+from cjm.identity import Identities
+from cjm.job._config import Config
+from cjm.job._paths_to_churn import paths_to_churn
+from cjm.job._persons import at_risk
+from cjm.journeys import Journeys
+from cjm.moments import Moment, detect
+from cjm.patterns import Pattern
+from cjm.progress import Steps
+
+__all__ = ["Analysis", "analyse"]
+
+
+@dataclass
+class Analysis:
+    """What a run found.
+
+    Attributes
+    ----------
+    tables : dict of str to polars.DataFrame
+        Every table that goes to disk and into the report.
+    counts : dict of str to int
+        Events, persons, sessions.
+    period : tuple of str
+        First and last time, ISO text.
+    notes : list of str
+        What was assumed, in sentences.
+    warnings : list of str
+        What a reader should look into.
+    """
+
+    tables: dict[str, pl.DataFrame] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    period: tuple[str, str] = ("", "")
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def analyse(config: Config, steps: Steps) -> Analysis:
+    """Run every section of a configuration.
+
+    Raises
+    ------
+    CjmError
+        If the data or the configuration cannot be used.
+    """
+    found = Analysis()
+    log = _load(config, steps, found)
+    people = _stitch(config, log, steps, found)
+    journeys = _build(config, log, people, steps, found)
+    _measure(config, journeys, steps, found)
+    _mine(config, journeys, steps, found)
+    if config.churn is not None:
+        with steps.step("paths to churn", len(journeys.arrays.person)) as step:
+            risk = at_risk(config, people, found.warnings)
+            churned = paths_to_churn(config, journeys, people, risk, found.tables["sequences"])
+            found.tables |= churned.tables
+            found.notes += churned.notes
+            step.rows_out = found.tables["subjects"].height
+    if config.moments:
+        with steps.step("moments", len(journeys.arrays.time)) as step:
+            watched = [
+                Moment(name, Pattern.parse(section.pattern), section.action) for name, section in config.moments.items()
+            ]
+            found.tables["moments"] = detect(journeys, watched)
+            step.rows_out = found.tables["moments"].height
+    return found
+
+
+def _load(config: Config, steps: Steps, found: Analysis) -> EventLog:
+    with steps.step("load") as step:
+        log = cjm.scan_events({name: config.source(name) for name in config.sources})
+        log.frame.head(0).collect()
+        found.tables["quality"] = log.quality()
+        found.tables["sources"] = log.counts()
+        found.tables["inputs"] = log.inputs()
+        step.rows_in = int(found.tables["sources"]["read"].sum())
+        step.rows_out = int(found.tables["sources"]["kept"].sum())
+    lost = found.tables["quality"].filter(pl.col("action") == "set aside")
+    found.warnings += [
+        f"source {row['source']}: {row['rows']:,} rows set aside ({row['check']})" for row in lost.iter_rows(named=True)
+    ]
+    return log
+
+
+def _stitch(config: Config, log: EventLog, steps: Steps, found: Analysis) -> Identities | None:
+    identity = config.identity
+    if identity.person is not None:
+        if identity.person not in log.kinds:
+            raise ConfigError.unknown("kind of identifier", identity.person, log.kinds, where="[identity] person")
+        found.notes.append(
+            f"Events were not stitched: a person is a {identity.person}; events without one are left out."
+        )
+        return None
+    with steps.step("stitch", int(found.tables["sources"]["kept"].sum())) as step:
+        people = cjm.stitch(
+            log,
+            mode=identity.mode,
+            unique=tuple(identity.unique),
+            replay=identity.replay,
+            stale=identity.stale,
+            as_of=identity.as_of,
+        )
+        found.tables["identity_map"] = people.map
+        found.tables["links"] = people.links
+        found.tables["conflicts"] = people.conflicts
+        found.tables["identity_summary"] = people.summary()
+        step.rows_out = people.map["person"].n_unique()
+    return people
+
+
+def _build(config: Config, log: EventLog, people: Identities | None, steps: Steps, found: Analysis) -> Journeys:
+    with steps.step("journeys", int(found.tables["sources"]["kept"].sum())) as step:
+        gap = config.journeys.gap
+        if people is None:
+            journeys = cjm.build_journeys(log, person=config.identity.person, gap=gap)
+        else:
+            journeys = cjm.build_journeys(log, people, gap=gap)
+        found.tables["journey_events"] = journeys.frame.collect()
+        found.tables["sessions"] = journeys.sessions.collect()
+        found.tables["persons"] = journeys.persons.collect()
+        step.rows_out = found.tables["journey_events"].height
+    time = found.tables["journey_events"]["time"]
+    found.period = (f"{time.min():%Y-%m-%dT%H:%M:%SZ}", f"{time.max():%Y-%m-%dT%H:%M:%SZ}")
+    found.counts = {
+        name: found.tables[table].height
+        for name, table in {"events": "journey_events", "persons": "persons", "sessions": "sessions"}.items()
+    }
+    return journeys
+
+
+def _measure(config: Config, journeys: Journeys, steps: Steps, found: Analysis) -> None:
+    with steps.step("measure", len(journeys.arrays.time)) as step:
+        days = (journeys.end - int(journeys.arrays.time.min())) / 86_400_000_000
+        tables = {
+            "kpis": cjm.kpis(journeys),
+            "timeline": cjm.timeline(journeys, every="1d" if days <= 45 else "1w" if days <= 400 else "1mo"),
+            "transitions": cjm.transitions(journeys),
+            "flow": cjm.flow(journeys, steps=config.journeys.flow_steps, by="session"),
+            "step_matrix": cjm.step_matrix(journeys),
+            "variants": cjm.variants(journeys, by="session", collapse=True, top=1_000),
+            "retention": cjm.retention(journeys, every="1w" if days <= 200 else "30d"),
+        }
+        if config.journeys.funnel is not None:
+            funnel = config.journeys.funnel
+            tables["funnel"] = cjm.funnel(journeys, funnel.steps, within=funnel.within)
+        found.tables |= tables
+        step.rows_out = sum(table.height for table in tables.values())
+
+
+def _mine(config: Config, journeys: Journeys, steps: Steps, found: Analysis) -> None:
+    mining = config.mining
+    with steps.step("mine", len(journeys.arrays.time)) as step:
+        tables = {
+            "sequences": cjm.mine_sequences(
+                journeys, min_support=mining.min_support, max_length=mining.max_length, max_gap=mining.max_gap
+            ),
+            "itemsets": cjm.mine_itemsets(journeys, min_support=mining.min_support, max_length=mining.max_length),
+            "rules": cjm.mine_rules(
+                journeys,
+                min_support=mining.min_support,
+                max_length=mining.max_length,
+                min_confidence=mining.min_confidence,
+            ),
+        }
+        found.tables |= tables
+        step.rows_out = sum(table.height for table in tables.values())

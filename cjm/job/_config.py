@@ -1,0 +1,248 @@
+"""The configuration of a run: one TOML file, every key checked."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cjm.durations import to_us
+from cjm.errors import ArgumentError, ConfigError, did_you_mean
+from cjm.events import Source
+from cjm.patterns import Pattern
+
+__all__ = ["ChurnSection", "Config", "load_config"]
+
+
+def _duration(text: str) -> str:
+    to_us(text)
+    return text
+
+
+def _pattern(text: str) -> str:
+    Pattern.parse(text)
+    return text
+
+
+DurationText = Annotated[str, AfterValidator(_duration)]
+PatternText = Annotated[str, AfterValidator(_pattern)]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class SourceSection(_Section):
+    """``[sources.NAME]``: a table of events; see :class:`cjm.Source` for the meaning of the keys."""
+
+    path: str | list[str]
+    time: str
+    event: str
+    ids: dict[str, str]
+    channel: str | None = None
+    time_format: str | None = None
+    time_zone: str | None = None
+    value: str | None = None
+    attributes: list[str] | None = None
+    event_id: str | None = None
+    drop_duplicates: bool = False
+    on_error: Literal["raise", "set aside"] = "raise"
+    format: str | None = None
+    options: dict[str, str] = {}
+
+
+class IdentitySection(_Section):
+    """``[identity]``: how events find their person."""
+
+    person: str | None = None
+    mode: Literal["device split", "components"] = "device split"
+    unique: list[str] = ["customer"]
+    replay: DurationText = "30d"
+    stale: DurationText | None = None
+    as_of: Literal["end", "event"] = "end"
+
+
+class FunnelSection(_Section):
+    """``[journeys.funnel]``: the steps whose completion is counted."""
+
+    steps: Annotated[list[str], Field(min_length=2)]
+    within: DurationText | None = None
+
+
+class JourneysSection(_Section):
+    """``[journeys]``: sessions, flow and funnel."""
+
+    gap: DurationText = "30m"
+    flow_steps: Annotated[int, Field(ge=2, le=10)] = 5
+    funnel: FunnelSection | None = None
+
+
+class MiningSection(_Section):
+    """``[mining]``: frequent paths, items and rules, and what tells those who left from those who stayed."""
+
+    min_support: Share = 0.02
+    max_length: Annotated[int, Field(ge=1, le=10)] = 3
+    max_gap: DurationText | None = None
+    min_confidence: Share = 0.3
+    landmark: datetime | None = None
+    top: Annotated[int, Field(ge=0, le=50)] = 5
+
+
+class ChurnSection(_Section):
+    """``[churn]``: who is at risk, what churn is, which paths are tested."""
+
+    event: str | list[str] | None = None
+    inactive: DurationText | None = None
+    table: str | None = None
+    persons: str | None = None
+    persons_id: str = "customer"
+    origin: str | None = None
+    covariates: list[str] = []
+    by: str | None = None
+    patterns: dict[str, PatternText] = {}
+
+    @model_validator(mode="after")
+    def _one_definition(self) -> ChurnSection:
+        given = [name for name in ("event", "inactive", "table") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of event, inactive, table (given: {', '.join(given) or 'none'})")
+        if (self.covariates or self.by) and self.persons is None:
+            raise ValueError("covariates and by are columns of the table named by persons, which is not given")
+        return self
+
+
+class MomentSection(_Section):
+    """``[moments.NAME]``: a pattern that is watched and the action it calls for."""
+
+    pattern: PatternText
+    action: str = ""
+
+
+class OutputSection(_Section):
+    """``[output]``: where the report and the tables go."""
+
+    dir: str
+    title: str = "Customer journeys and churn"
+    hide_below: Annotated[int, Field(ge=1)] = 10
+
+
+class Config(_Section):
+    """A whole configuration file.
+
+    Attributes
+    ----------
+    base : Path
+        Folder of the file; relative paths in it start there.
+    """
+
+    output: OutputSection
+    sources: Annotated[dict[str, SourceSection], Field(min_length=1)]
+    identity: IdentitySection = IdentitySection()
+    journeys: JourneysSection = JourneysSection()
+    mining: MiningSection = MiningSection()
+    churn: ChurnSection | None = None
+    moments: dict[str, MomentSection] = {}
+    base: Path = Field(default=Path(), exclude=True)
+
+    def resolve(self, path: str) -> Path:
+        """Return a path of the file as seen from the working directory."""
+        return self.base / path
+
+    def source(self, name: str) -> Source:
+        """Return one source, its paths resolved.
+
+        Raises
+        ------
+        ConfigError
+            If a value does not make sense for a source.
+        """
+        section = self.sources[name]
+        fields = {key: getattr(section, key) for key in SourceSection.model_fields if key != "path"}
+        given = [section.path] if isinstance(section.path, str) else section.path
+        paths = [str(self.resolve(path)) for path in given]
+        try:
+            return Source(path=paths[0] if isinstance(section.path, str) else paths, **fields)
+        except ArgumentError as error:
+            raise ConfigError.at(str(error), where=f"section [sources.{name}]") from error
+
+
+def load_config(path: str | Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises
+    ------
+    ConfigError
+        For a file that is missing or no TOML, an unknown or missing key, and a value of the wrong kind: the message
+        names the key, its section and, where there is one, the nearest valid key.
+    """
+    file = Path(path)
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError.at(
+            f"the configuration cannot be read ({error.strerror})", where=str(path), hint="Check the path"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError.at("the file is not UTF-8 text", where=str(path), hint="Save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError.at(
+            f"this is no valid TOML: {error}",
+            where=str(path),
+            hint="A section or key may be there twice or lack a quote",
+        ) from error
+    if "base" in content:
+        raise ConfigError.at(_unknown(("base",)), where=file.name)
+    try:
+        config = Config.model_validate({**content, "base": file.parent})
+    except ValidationError as error:
+        faults = [_explain(dict(fault)) for fault in error.errors()]
+        raise ConfigError.at("; ".join(faults), where=file.name) from error
+    for name in config.sources:
+        config.source(name)
+    return config
+
+
+def _explain(fault: dict[str, Any]) -> str:
+    loc = tuple(part for part in fault["loc"] if part not in ("str", "list[str]"))
+    if fault["type"] == "extra_forbidden":
+        return _unknown(loc)
+    where = _section(loc[:-1])
+    if fault["type"] == "missing":
+        return f'{where}: key "{loc[-1]}" is missing'
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "value_error" and isinstance(_model_at(loc), type):
+        return f"{_section(loc)}: {message}"
+    return f'{where}: key "{loc[-1]}": {message}'
+
+
+def _unknown(loc: tuple[Any, ...]) -> str:
+    parent = _model_at(loc[:-1])
+    names = [name for name in parent.model_fields if name != "base"] if parent is not None else []
+    return f'{_section(loc[:-1])}: unknown key "{loc[-1]}". {did_you_mean(str(loc[-1]), names, show=20)}'
+
+
+def _section(loc: tuple[Any, ...]) -> str:
+    return f"section [{'.'.join(str(part) for part in loc)}]" if loc else "top level"
+
+
+def _model_at(loc: tuple[Any, ...]) -> type[BaseModel] | None:
+    """Return the model of the section at ``loc``, or None where there is a plain value or a free mapping."""
+    sections: dict[str, tuple[type[BaseModel], bool]] = {
+        "output": (OutputSection, False),
+        "sources": (SourceSection, True),
+        "identity": (IdentitySection, False),
+        "journeys": (JourneysSection, False),
+        "mining": (MiningSection, False),
+        "churn": (ChurnSection, False),
+        "moments": (MomentSection, True),
+    }
+    if not loc:
+        return Config
+    if loc == ("journeys", "funnel"):
+        return FunnelSection
+    model, named = sections.get(str(loc[0]), (None, False))
+    return model if len(loc) == 1 + named else None

@@ -1,0 +1,128 @@
+"""An output folder is there whole, or as it was before."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cjm.errors import ConfigError, RunError
+
+__all__ = ["replaced_folder"]
+
+_MARK = "run.json"
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+@contextmanager
+def replaced_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty folder beside ``target`` that takes its place if the block ends well.
+
+    Until then, and if the block fails or the process is killed, ``target`` stays as it is. What a killed run left
+    beside it is removed by the next one.
+
+    Raises
+    ------
+    ConfigError
+        If ``target`` holds something that is no output of a run.
+    RunError
+        If the folder cannot be written.
+    """
+    check_replaceable(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _recover(target)
+        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-{os.getpid()}-", dir=target.parent))
+    except OSError as error:
+        raise RunError.at(
+            f"the folder cannot be written ({error.strerror})",
+            where=str(target),
+            hint="Set output.dir to another folder",
+        ) from error
+    try:
+        yield partial
+        partial.chmod(0o755)
+        _sync_tree(partial)
+        _swap(partial, target)
+        _sync(target.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_replaceable(target: Path) -> None:
+    """Raise ConfigError if ``target`` is there and is neither empty nor the output of a run."""
+    if not target.exists():
+        return
+    if not target.is_dir() or (any(target.iterdir()) and not (target / _MARK).is_file()):
+        raise ConfigError.at(
+            "there is something here that is no output of cjm",
+            where=f"output.dir {str(target)!r}",
+            hint="Name a folder that does not exist yet",
+        )
+
+
+def _swap(partial: Path, target: Path) -> None:
+    """Put ``partial`` in the place of ``target``, in one step where the system can exchange two names."""
+    if not target.exists():
+        os.rename(partial, target)
+        return
+    if _exchange(partial, target):
+        return
+    old = target.with_name(f".{target.name}.old")
+    os.rename(target, old)
+    os.rename(partial, target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    if sys.platform != "linux":
+        return False
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    done = rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
+    return bool(done == 0)
+
+
+def _recover(target: Path) -> None:
+    """Undo what a killed run left: put an output that was moved aside back, remove partial folders."""
+    old = target.with_name(f".{target.name}.old")
+    if old.exists():
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.rename(old, target)
+    for partial in target.parent.glob(f".{target.name}.partial-*"):
+        if not _alive(int(partial.name.rsplit("-", 2)[1])):
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        _sync(path)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

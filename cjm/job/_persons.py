@@ -1,0 +1,88 @@
+"""Who is at risk, and what is known of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from cjm.errors import ConfigError, InputError
+from cjm.events import clean_ids
+from cjm.identity import Identities, person_numbers
+from cjm.job._config import Config
+
+__all__ = ["at_risk", "read_table", "with_person"]
+
+
+def at_risk(config: Config, people: Identities | None, warnings: list[str]) -> pl.DataFrame | None:
+    """Return the persons at risk with their attributes, or None for everybody.
+
+    They are the rows of the table that ``[churn] persons`` names. Without one they are the persons with an identifier
+    of a unique kind: an anonymous visitor is not a customer.
+    """
+    churn = config.churn
+    assert churn is not None
+    if churn.persons is None:
+        if people is None:
+            return None
+        return people.map.filter(pl.col("kind").is_in(config.identity.unique)).select("person").unique().sort("person")
+    table = with_person(read_table(config.resolve(churn.persons)), config, people, "[churn] persons")
+    for column in [*churn.covariates, *([churn.by] if churn.by else [])]:
+        if column not in table.columns:
+            raise ConfigError.unknown("column", column, table.columns, where=f"[churn] persons, {churn.persons}")
+    unseen = int(table["person"].is_null().sum())
+    if unseen:
+        warnings.append(f"{churn.persons}: {unseen:,} of {table.height:,} persons have no event and are left out")
+    known = table.filter(pl.col("person").is_not_null())
+    twice = int(known["person"].is_duplicated().sum())
+    if twice:
+        raise InputError.at(
+            f"{twice:,} rows are for a person that has another row",
+            where=f"[churn] persons, {churn.persons}",
+            hint="Keep one row a person",
+        )
+    return known.sort("person")
+
+
+def with_person(table: pl.DataFrame, config: Config, people: Identities | None, where: str) -> pl.DataFrame:
+    """Replace the identifier column ``[churn] persons_id`` of a table by ``person`` (null where it was never seen)."""
+    assert config.churn is not None
+    kind = config.churn.persons_id
+    if kind not in table.columns:
+        raise ConfigError.unknown("column", kind, table.columns, where=f"{where}, persons_id")
+    table = table.with_columns(clean_ids(table[kind]).alias(kind))
+    if people is None:
+        if kind != config.identity.person:
+            raise ConfigError.at(
+                f"persons_id is {kind!r} but a person is a {config.identity.person!r}",
+                where=where,
+                hint="Use the same kind",
+            )
+        return table.with_columns(person_numbers(table[kind], kind).alias("person")).drop(kind)
+    numbers = people.map.filter(pl.col("kind") == kind).select(pl.col("id").alias(kind), "person").unique()
+    several = numbers.filter(pl.col(kind).is_duplicated())
+    if not several.is_empty():
+        raise ConfigError.at(
+            f"an identifier of kind {kind!r} may belong to several persons", where=where, hint="Name a unique kind"
+        )
+    return table.join(numbers, on=kind, how="left", maintain_order="left").drop(kind)
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """Read a small table of persons: Parquet or CSV.
+
+    Raises
+    ------
+    InputError
+        If it is missing or cannot be read.
+    """
+    try:
+        if path.suffix.lower() == ".csv":
+            return pl.read_csv(path, infer_schema_length=None, try_parse_dates=True)
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError.at(
+            f"the table cannot be read ({str(error).splitlines()[0]})",
+            where=str(path),
+            hint="Give a Parquet or CSV file",
+        ) from error

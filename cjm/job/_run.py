@@ -1,0 +1,102 @@
+"""One run: analyse, then write everything at once."""
+
+from __future__ import annotations
+
+import json
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from cjm.job._analysis import Analysis, analyse
+from cjm.job._config import Config
+from cjm.job._output import check_replaceable, replaced_folder
+from cjm.progress import Steps
+from cjm.report import render
+
+__all__ = ["run"]
+
+_LIBRARIES = ("cjm", "polars", "pyarrow", "numba", "numpy", "lifelines", "mlxtend", "prefixspan")
+
+
+def run(config: Config, *, output: Path | None = None) -> Path:
+    """Run a configuration and write its report, tables and manifest.
+
+    Parameters
+    ----------
+    config : Config
+    output : Path, optional
+        Folder to write instead of ``[output] dir``.
+
+    Returns
+    -------
+    Path
+        The folder: ``report.html``, ``run.json``, ``tables/*.parquet``. It appears whole; until then a former output
+        stays as it was.
+
+    Raises
+    ------
+    CjmError
+        If the data cannot be used, or the folder cannot be written.
+    """
+    target = output or config.resolve(config.output.dir)
+    check_replaceable(target)
+    started = datetime.now(UTC)
+    total = 6 + (config.identity.person is None) + (config.churn is not None) + bool(config.moments)
+    with Steps(total).shown() as steps:
+        found = analyse(config, steps)
+        with steps.step("report", len(found.tables)) as step, replaced_folder(target) as folder:
+            (folder / "tables").mkdir()
+            for name, table in found.tables.items():
+                table.write_parquet(folder / "tables" / f"{name}.parquet")
+            manifest = _manifest(config, found, steps, started)
+            (folder / "report.html").write_text(render(found.tables, manifest), encoding="utf-8")
+            (folder / "run.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8")
+            step.rows_out = len(found.tables)
+    return target
+
+
+def _manifest(config: Config, found: Analysis, steps: Steps, started: datetime) -> dict[str, Any]:
+    inputs = found.tables["inputs"].with_columns(pl.col("modified").dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return {
+        "title": config.output.title,
+        "created": f"{started:%Y-%m-%dT%H:%M:%SZ}",
+        "seconds": round((datetime.now(UTC) - started).total_seconds(), 3),
+        "versions": _versions(),
+        "configuration": json.loads(config.model_dump_json(exclude_none=True)),
+        "inputs": inputs.to_dicts(),
+        "sources": found.tables["sources"].to_dicts(),
+        "steps": [vars(step) for step in steps.done],
+        "period": dict(zip(("start", "end"), found.period, strict=True)),
+        "churn": _churn_text(config),
+        **found.counts,
+        "tables": {name: table.height for name, table in found.tables.items()},
+        "hide_below": config.output.hide_below,
+        "warnings": found.warnings,
+        "notes": found.notes,
+    }
+
+
+def _churn_text(config: Config) -> str:
+    churn = config.churn
+    if churn is None:
+        return ""
+    if churn.event is not None:
+        events = [churn.event] if isinstance(churn.event, str) else churn.event
+        return f"the event {' or '.join(events)}"
+    if churn.inactive is not None:
+        return f"no event for more than {churn.inactive}"
+    return f"the times in {churn.table}"
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found

@@ -1,0 +1,7 @@
+"""Journeys: events of persons in order, their sessions, and the store on disk."""
+
+from cjm.journeys._build import build_journeys, journeys_from_frame
+from cjm.journeys._core import EventArrays, Journeys
+from cjm.journeys._store import open_journeys
+
+__all__ = ["EventArrays", "Journeys", "build_journeys", "journeys_from_frame", "open_journeys"]

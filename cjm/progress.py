@@ -1,0 +1,75 @@
+"""Progress of long work: a bar where somebody looks, log lines where nobody does."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Step", "Steps"]
+
+logger = logging.getLogger("cjm")
+
+
+@dataclass
+class Step:
+    """One step of a run: what went in, what came out, how long it took."""
+
+    step: str
+    rows_in: int = 0
+    rows_out: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Steps:
+    """The steps of a run, timed and shown as they go.
+
+    Attributes
+    ----------
+    total : int
+        How many steps there will be.
+    done : list of Step
+    """
+
+    total: int
+    done: list[Step] = field(default_factory=list)
+    _bar: Any = None
+    _task: Any = None
+
+    @contextmanager
+    def shown(self) -> Iterator[Steps]:
+        """Draw a bar for the time of the ``with`` block if standard error is a terminal or a notebook."""
+        if not (sys.stderr.isatty() or "ipykernel" in sys.modules):
+            yield self
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        console = None if "ipykernel" in sys.modules else Console(stderr=True)
+        columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console) as bar:
+            self._bar, self._task = bar, bar.add_task("", total=self.total)
+            try:
+                yield self
+            finally:
+                self._bar = None
+
+    @contextmanager
+    def step(self, name: str, rows_in: int = 0) -> Iterator[Step]:
+        """Time one step; the body sets ``rows_out``."""
+        one = Step(name, rows_in)
+        if self._bar is not None:
+            self._bar.update(self._task, description=name)
+        started = time.perf_counter()
+        yield one
+        one.seconds = round(time.perf_counter() - started, 3)
+        self.done.append(one)
+        if self._bar is not None:
+            self._bar.advance(self._task)
+        else:
+            logger.info("%s: %s rows in, %s out, %.1f s", name, f"{one.rows_in:,}", f"{one.rows_out:,}", one.seconds)

@@ -1,0 +1,59 @@
+"""Intervals and adjustments that several verbs share."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtri
+
+__all__ = ["benjamini_hochberg", "normal_quantile", "wilson"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def normal_quantile(level: float) -> float:
+    """Return z such that a standard normal lies within (-z, z) with probability ``level``."""
+    return float(ndtri(0.5 + level / 2))
+
+
+def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
+    """Return the Wilson score interval of a rate; NaN where there was no trial.
+
+    References
+    ----------
+    Wilson (1927), Probable inference, the law of succession, and statistical inference, JASA 22.
+
+    Examples
+    --------
+    >>> low, high = wilson([5], [10])
+    >>> low.round(4).tolist(), high.round(4).tolist()
+    ([0.2366], [0.7634])
+    """
+    n = np.asarray(trials, dtype=np.float64)
+    z2 = normal_quantile(level) ** 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rate = np.asarray(successes, dtype=np.float64) / n
+        centre = (rate + z2 / (2 * n)) / (1 + z2 / n)
+        half = np.sqrt(z2 * (rate * (1 - rate) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+
+
+def benjamini_hochberg(p: npt.ArrayLike) -> FloatArray:
+    """Return the p values adjusted for the false discovery rate; NaN stays NaN and counts as no test.
+
+    References
+    ----------
+    Benjamini and Hochberg (1995), Controlling the false discovery rate, JRSS B 57.
+
+    Examples
+    --------
+    >>> benjamini_hochberg([0.01, 0.02, 0.04]).round(4).tolist()
+    [0.03, 0.03, 0.04]
+    """
+    values = np.asarray(p, dtype=np.float64)
+    adjusted = np.full(values.shape, np.nan)
+    tested = np.flatnonzero(~np.isnan(values))
+    order = tested[np.argsort(values[tested], kind="stable")]
+    scaled = values[order] * len(order) / np.arange(1, len(order) + 1)
+    adjusted[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    return adjusted
