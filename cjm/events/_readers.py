@@ -253,8 +253,8 @@ def _read_csv(path: Path, source: Source) -> RawTable:
     from pyarrow import csv as arrow_csv
 
     _refuse_empty(path)
-    default = "\t" if _SUFFIXES.get(path.suffix.lower(), source.format) == "tsv" else ","
-    separator = source.options.get("separator", default)
+    tabs = source.format == "tsv" or (source.format is None and ".tsv" in path.suffixes)
+    separator = source.options.get("separator", "\t" if tabs else ",")
     quote = source.options.get("quote", '"')
     encoding = source.options.get("encoding", "utf8")
     bad: list[Any] = []

@@ -132,8 +132,8 @@ def _from_epoch(raw: pl.Series, source: Source) -> Times:
 def _scaled(raw: pl.Series, unit: str) -> pl.Series:
     if raw.dtype.is_integer():
         whole = raw.cast(pl.Int64)
-        limit = 2**63 // int(_TO_US[unit]) if unit != "ns" else 2**63 - 1
-        whole = pl.select(pl.when(whole.abs() < limit).then(whole)).to_series()
+        limit = (2**63 - 1) // max(int(_TO_US[unit]), 1)
+        whole = pl.select(pl.when(whole.abs() <= limit).then(whole)).to_series()
         us = whole // 1000 if unit == "ns" else whole * int(_TO_US[unit])
     else:
         us = (raw.cast(pl.Float64).fill_nan(None) * _TO_US[unit]).round().cast(pl.Int64, strict=False)

@@ -1,0 +1,112 @@
+"""An output folder appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cjm.errors import ConfigError, RunError
+from cjm.job import _output
+from cjm.job._output import replaced_folder
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from cjm.job._output import replaced_folder
+generation = 0
+print("ready", flush=True)
+while True:
+    generation += 1
+    with replaced_folder(Path(sys.argv[1])) as folder:
+        for name in ("run.json", "report.html", "tables.parquet"):
+            (folder / name).write_text(f"{sys.argv[2]}-{generation}" * 1000)
+"""
+
+
+def write(target: Path, text: str) -> None:
+    with replaced_folder(target) as folder:
+        (folder / "run.json").write_text(text)
+
+
+def write_and_fail(target: Path) -> None:
+    with replaced_folder(target) as folder:
+        (folder / "run.json").write_text("half")
+        raise ZeroDivisionError
+
+
+def hidden(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
+
+
+@pytest.mark.parametrize("exchange", [True, False])
+def test_the_new_folder_takes_the_place_of_the_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchange: bool
+) -> None:
+    if not exchange:
+        monkeypatch.setattr(_output, "_exchange", lambda one, other: False)
+    target = tmp_path / "deep" / "out"
+    write(target, "one")
+    write(target, "two")
+    assert (target / "run.json").read_text() == "two"
+    assert hidden(target.parent) == []
+
+
+def test_a_failed_run_leaves_the_former_output(tmp_path: Path) -> None:
+    write(tmp_path / "out", "one")
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail(tmp_path / "out")
+    assert (tmp_path / "out" / "run.json").read_text() == "one"
+    assert hidden(tmp_path) == []
+
+
+def test_an_output_that_was_moved_aside_comes_back(tmp_path: Path) -> None:
+    write(tmp_path / ".out.old", "one")
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail(tmp_path / "out")
+    assert (tmp_path / "out" / "run.json").read_text() == "one"
+    assert hidden(tmp_path) == []
+
+
+def test_foreign_files_are_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("x")
+    with pytest.raises(ConfigError, match="no output of cjm"), replaced_folder(tmp_path):
+        pass
+    with pytest.raises(ConfigError, match="no output of cjm"), replaced_folder(tmp_path / "thesis.txt"):
+        pass
+    (tmp_path / "empty").mkdir()
+    write(tmp_path / "empty", "one")
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RunError, match="cannot be written"), replaced_folder(tmp_path / "file" / "out"):
+        pass
+
+
+def test_kills_at_random_times_leave_a_whole_output(tmp_path: Path) -> None:
+    """Twenty writers are killed; after each kill all three files are of one generation and one writer."""
+    target = tmp_path / "out"
+    for turn in range(20):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(target), f"writer{turn}"], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.003 * turn)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        if turn > 3:
+            assert target.exists()
+        if target.exists():
+            contents = {path.read_text() for path in target.iterdir()}
+            assert len(list(target.iterdir())) == 3
+            assert len(contents) == 1
+    write(target, "last")
+    assert hidden(tmp_path) == []
