@@ -62,7 +62,7 @@ def analyse(config: Config, steps: Steps) -> Analysis:
     _mine(config, journeys, steps, found)
     if config.churn is not None:
         with steps.step("paths to churn", len(journeys.arrays.person)) as step:
-            risk = at_risk(config, people, found.warnings)
+            risk = at_risk(config, journeys, people, found.warnings)
             churned = paths_to_churn(config, journeys, people, risk, found.tables["sequences"])
             found.tables |= churned.tables
             found.notes += churned.notes

@@ -9,8 +9,8 @@ import polars as pl
 import cjm
 from cjm.contracts import CONTRACTS
 from cjm.errors import CjmError
+from cjm.files import check_replaceable
 from cjm.job._config import Config
-from cjm.job._output import check_replaceable
 
 __all__ = ["Checked", "check"]
 

@@ -97,9 +97,11 @@ class ChurnSection(_Section):
 
     event: str | list[str] | None = None
     inactive: DurationText | None = None
+    activity: list[str] = []
     table: str | None = None
     persons: str | None = None
     persons_id: str = "customer"
+    entry: str | None = None
     origin: str | None = None
     covariates: list[str] = []
     by: str | None = None
@@ -110,8 +112,10 @@ class ChurnSection(_Section):
         given = [name for name in ("event", "inactive", "table") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"give exactly one of event, inactive, table (given: {', '.join(given) or 'none'})")
-        if (self.covariates or self.by) and self.persons is None:
-            raise ValueError("covariates and by are columns of the table named by persons, which is not given")
+        if (self.covariates or self.by or self.entry) and self.persons is None:
+            raise ValueError("covariates, by and entry are columns of the table named by persons, which is not given")
+        if self.activity and self.inactive is None:
+            raise ValueError("activity says what ends a silence; it goes with inactive")
         return self
 
 

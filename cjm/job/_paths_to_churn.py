@@ -84,7 +84,7 @@ def _definition(config: Config, churn: ChurnSection, people: Identities | None) 
     if churn.event is not None:
         return Churn.event(*([churn.event] if isinstance(churn.event, str) else churn.event))
     if churn.inactive is not None:
-        return Churn.inactive(churn.inactive)
+        return Churn.inactive(churn.inactive, *churn.activity)
     assert churn.table is not None
     table = with_person(read_table(config.resolve(churn.table)), config, people, "[churn] table")
     if "time" not in table.columns:

@@ -6,19 +6,22 @@ from pathlib import Path
 
 import polars as pl
 
+from cjm.contracts import TIME
 from cjm.errors import ConfigError, InputError
 from cjm.events import clean_ids
 from cjm.identity import Identities, person_numbers
 from cjm.job._config import Config
+from cjm.journeys import Journeys
 
 __all__ = ["at_risk", "read_table", "with_person"]
 
 
-def at_risk(config: Config, people: Identities | None, warnings: list[str]) -> pl.DataFrame | None:
+def at_risk(config: Config, journeys: Journeys, people: Identities | None, warnings: list[str]) -> pl.DataFrame | None:
     """Return the persons at risk with their attributes, or None for everybody.
 
     They are the rows of the table that ``[churn] persons`` names. Without one they are the persons with an identifier
-    of a unique kind: an anonymous visitor is not a customer.
+    of a unique kind: an anonymous visitor is not a customer. Where ``[churn] entry`` names a column, a person is at
+    risk from then on, but not before the log begins: nobody could have been seen to leave before.
     """
     churn = config.churn
     assert churn is not None
@@ -27,13 +30,15 @@ def at_risk(config: Config, people: Identities | None, warnings: list[str]) -> p
             return None
         return people.map.filter(pl.col("kind").is_in(config.identity.unique)).select("person").unique().sort("person")
     table = with_person(read_table(config.resolve(churn.persons)), config, people, "[churn] persons")
-    for column in [*churn.covariates, *([churn.by] if churn.by else [])]:
+    for column in filter(None, [*churn.covariates, churn.by, churn.entry]):
         if column not in table.columns:
             raise ConfigError.unknown("column", column, table.columns, where=f"[churn] persons, {churn.persons}")
     unseen = int(table["person"].is_null().sum())
     if unseen:
         warnings.append(f"{churn.persons}: {unseen:,} of {table.height:,} persons have no event and are left out")
     known = table.filter(pl.col("person").is_not_null())
+    if churn.entry is not None:
+        known = known.with_columns(entry=_not_before_the_log(known[churn.entry], journeys, churn.persons))
     twice = int(known["person"].is_duplicated().sum())
     if twice:
         raise InputError.at(
@@ -44,12 +49,23 @@ def at_risk(config: Config, people: Identities | None, warnings: list[str]) -> p
     return known.sort("person")
 
 
+def _not_before_the_log(entry: pl.Series, journeys: Journeys, table: str) -> pl.Series:
+    if not isinstance(entry.dtype, pl.Datetime) or entry.dtype.time_zone is None:
+        raise InputError.at(
+            f"column {entry.name!r} is {entry.dtype}", where=f"[churn] entry, {table}", hint="Store times with a zone"
+        )
+    start = pl.lit(int(journeys.arrays.time.min())).cast(TIME)
+    return pl.select(pl.max_horizontal(entry.dt.convert_time_zone("UTC").cast(TIME), start)).to_series()
+
+
 def with_person(table: pl.DataFrame, config: Config, people: Identities | None, where: str) -> pl.DataFrame:
     """Replace the identifier column ``[churn] persons_id`` of a table by ``person`` (null where it was never seen)."""
     assert config.churn is not None
     kind = config.churn.persons_id
     if kind not in table.columns:
         raise ConfigError.unknown("column", kind, table.columns, where=f"{where}, persons_id")
+    if "person" in table.columns:
+        raise ConfigError.at("the table has a column 'person' of its own", where=where, hint="Rename it")
     table = table.with_columns(clean_ids(table[kind]).alias(kind))
     if people is None:
         if kind != config.identity.person:

@@ -11,9 +11,9 @@ from typing import Any
 
 import polars as pl
 
+from cjm.files import check_replaceable, replaced_folder
 from cjm.job._analysis import Analysis, analyse
 from cjm.job._config import Config
-from cjm.job._output import check_replaceable, replaced_folder
 from cjm.progress import Steps
 from cjm.report import render
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from cjm.errors import InputError, RunError
+from cjm.errors import InputError
+from cjm.files import new_folder
 from cjm.journeys._core import EventArrays, Journeys
 from cjm.ragged import offsets_of_sorted
 
@@ -31,43 +29,31 @@ def write_journeys(journeys: Journeys, path: str | Path) -> None:
     RunError
         If ``path`` is there already.
     """
-    target = Path(path)
-    if target.exists():
-        raise RunError.at("there is something already", where=str(target), hint="Give a folder that does not exist yet")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        arrays = journeys.arrays
-        coded = pl.DataFrame(
-            {
-                "__person": arrays.person[arrays.person_row],
-                "__time": arrays.time,
-                "__code": arrays.code,
-                "__session": arrays.session,
-            }
-        )
-        tables = {
-            "events.parquet": pl.concat([coded, journeys.attributes], how="horizontal"),
-            "touchpoints.parquet": journeys.touchpoints,
+    arrays = journeys.arrays
+    coded = pl.DataFrame(
+        {
+            "__person": arrays.person[arrays.person_row],
+            "__time": arrays.time,
+            "__code": arrays.code,
+            "__session": arrays.session,
         }
+    )
+    tables = {
+        "events.parquet": pl.concat([coded, journeys.attributes], how="horizontal"),
+        "touchpoints.parquet": journeys.touchpoints,
+    }
+    with new_folder(Path(path)) as folder:
         for name, table in tables.items():
-            pq.write_table(table.to_arrow(), partial / name, compression="lz4", write_page_checksum=True)
+            pq.write_table(table.to_arrow(), folder / name, compression="lz4", write_page_checksum=True)
         manifest = {
             "version": _VERSION,
             "events": len(arrays.time),
             "persons": len(arrays.person),
             "gap_us": journeys.gap,
             "end_us": journeys.end,
-            "sha256": {name: _digest(partial / name) for name in tables},
+            "sha256": {name: _digest(folder / name) for name in tables},
         }
-        (partial / _MANIFEST).write_text(json.dumps(manifest, indent=2))
-        for file in partial.iterdir():
-            _sync(file)
-        partial.chmod(0o755)
-        os.rename(partial, target)
-        _sync(target.parent)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        (folder / _MANIFEST).write_text(json.dumps(manifest, indent=2))
 
 
 def open_journeys(path: str | Path) -> Journeys:
@@ -118,11 +104,3 @@ def open_journeys(path: str | Path) -> Journeys:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,4 +1,4 @@
-"""An output folder is there whole, or as it was before."""
+"""What is written appears whole, or everything stays as it was: the one place that puts outputs on disk."""
 
 from __future__ import annotations
 
@@ -13,11 +13,53 @@ from pathlib import Path
 
 from cjm.errors import ConfigError, RunError
 
-__all__ = ["replaced_folder"]
+__all__ = ["check_replaceable", "new_folder", "replaced_folder", "write_text"]
 
 _MARK = "run.json"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a file of UTF-8 text in the place of a former one, in one step.
+
+    Raises
+    ------
+    RunError
+        If it cannot be written.
+    """
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    except OSError as error:
+        raise RunError.at(f"the file cannot be written ({error.strerror})", where=str(target)) from error
+    partial = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.chmod(0o644)
+        os.replace(partial, target)
+        _sync(target.parent)
+    except OSError as error:
+        raise RunError.at(f"the file cannot be written ({error.strerror})", where=str(target)) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty folder that becomes ``target``, which must not exist, if the block ends well.
+
+    Raises
+    ------
+    RunError
+        If there is something at ``target``.
+    """
+    if target.exists():
+        raise RunError.at("there is something already", where=str(target), hint="Give a folder that does not exist yet")
+    with replaced_folder(target) as partial:
+        yield partial
 
 
 @contextmanager

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from cjm import files
 from cjm.errors import ConfigError, RunError
-from cjm.job import _output
-from cjm.job._output import replaced_folder
+from cjm.files import new_folder, replaced_folder, write_text
 
 WRITER = """
 import sys, time
 from pathlib import Path
-from cjm.job._output import replaced_folder
+from cjm.files import new_folder, replaced_folder, write_text
 generation = 0
 print("ready", flush=True)
 while True:
@@ -49,7 +49,7 @@ def test_the_new_folder_takes_the_place_of_the_old(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchange: bool
 ) -> None:
     if not exchange:
-        monkeypatch.setattr(_output, "_exchange", lambda one, other: False)
+        monkeypatch.setattr(files, "_exchange", lambda one, other: False)
     target = tmp_path / "deep" / "out"
     write(target, "one")
     write(target, "two")
@@ -92,21 +92,45 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 def test_kills_at_random_times_leave_a_whole_output(tmp_path: Path) -> None:
     """Twenty writers are killed; after each kill all three files are of one generation and one writer."""
     target = tmp_path / "out"
+    with replaced_folder(target) as folder:
+        for name in ("run.json", "report.html", "tables.parquet"):
+            (folder / name).write_text("first")
     for turn in range(20):
         process = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(target), f"writer{turn}"], stdout=subprocess.PIPE, text=True
         )
         assert process.stdout is not None
         process.stdout.readline()
-        time.sleep(0.003 * turn)
+        time.sleep(0.007 * turn)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         process.stdout.close()
-        if turn > 3:
-            assert target.exists()
-        if target.exists():
-            contents = {path.read_text() for path in target.iterdir()}
-            assert len(list(target.iterdir())) == 3
-            assert len(contents) == 1
+        contents = {path.name: path.read_text() for path in target.iterdir()}
+        assert sorted(contents) == ["report.html", "run.json", "tables.parquet"]
+        assert len(set(contents.values())) == 1
+    assert "first" not in contents.values()
     write(target, "last")
     assert hidden(tmp_path) == []
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "page.html"
+    write_text(target, "é one")
+    write_text(target, "two")
+    assert target.read_text(encoding="utf-8") == "two"
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(RunError, match="No space left on device"):
+        write_text(target, "three")
+    assert target.read_text() == "two"
+    assert hidden(tmp_path) == []
+    with pytest.raises(RunError, match="cannot be written"):
+        write_text(tmp_path / "none" / "page.html", "x")
+
+
+def test_a_new_folder_never_replaces_anything(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="something already"), new_folder(tmp_path):
+        pass
