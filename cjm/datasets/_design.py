@@ -76,7 +76,7 @@ class Visit:
 class Design:
     """Shares, rates and hazards of the world. Shares are of customers unless said otherwise."""
 
-    start: date = date(2026, 1, 1)
+    start: date = date(2025, 1, 1)
     zone: str = "Europe/Warsaw"
     # persons
     registered_before: float = 0.60
@@ -102,6 +102,7 @@ class Design:
     protective: float = 0.28  # of those with a device
     plant_span: float = 0.50  # plants start within this share of a customer's time
     anonymous: float = 0.93  # of offer views happen without a customer number
+    company: float = 0.50  # of planted steps come with the page or mail that usually goes before them
     risk_decoys: tuple[float, float, float] = (0.10, 0.05, 0.05)  # first alone, reversed, too far apart
     protective_decoys: tuple[float, float, float, float] = (0.12, 0.08, 0.05, 0.05)  # same, and last alone second
     # churn

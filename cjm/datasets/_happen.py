@@ -217,13 +217,17 @@ def _risk(rng: np.random.Generator, people: People, clock: Clock) -> list[Rows]:
     visit = clock.local(np.maximum(day + later, 0), rng.integers(9 * HOUR, 19 * HOUR, len(who)))
     signed = rng.random(len(who)) >= DESIGN.anonymous
     shop = kind != 1
+    # what surrounds the path varies, so that no longer path is as good a sign as the path itself
+    home = rng.random(len(who)) < DESIGN.company
+    page = rng.integers(0, 3, len(who))
     return [
-        Rows.plain(who, view - rng.integers(20, 200, len(who)), "web:home", known=signed, since=view),
+        Rows.plain(who[home], (view - rng.integers(20, 200, len(who)))[home], "web:home", known=signed[home],
+                   since=view[home]),
         Rows.plain(who, view, "web:view_offer", known=signed),
-        Rows.plain(who, login, "web:login", since=view),
-        Rows.plain(who, login + rng.integers(5, 60, len(who)), "web:account", since=view),
+        *(Rows.plain(who[page == n], login[page == n], name, since=view[page == n])
+          for n, name in enumerate(("web:login", "web:account", "web:help"))),
         Rows.plain(who[shop], visit[shop], "store:visit"),
-    ]
+    ]  # fmt: skip
 
 
 def _protective(rng: np.random.Generator, people: People, clock: Clock) -> list[Rows]:
@@ -241,10 +245,12 @@ def _protective(rng: np.random.Generator, people: People, clock: Clock) -> list[
     opened = sent + 60 + rng.exponential(2 * HOUR, n).astype(np.int64)
     done = clock.local(np.maximum(day + later, 0), rng.integers(9 * HOUR, 22 * HOUR, n))
     mail, app = kind != 2, kind != 1
+    noted = mail & (rng.random(n) < DESIGN.company)
+    began = app & (rng.random(n) < DESIGN.company)
     return [
-        Rows.plain(who[mail], sent[mail], "email:sent_tips"),
+        Rows.plain(who[noted], sent[noted], "email:sent_tips"),
         Rows.plain(who[mail], opened[mail], "email:opened_tips", known=False),
-        Rows.plain(who[app], done[app] - rng.integers(100, 400, int(app.sum())), "app:setup_start"),
+        Rows.plain(who[began], done[began] - rng.integers(100, 400, int(began.sum())), "app:setup_start"),
         Rows.plain(who[app], done[app], "app:setup_done"),
     ]
 

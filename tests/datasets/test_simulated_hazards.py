@@ -21,7 +21,7 @@ RISK = PATHS[0]
 
 def intervals(world, days):
     """(start, stop] rows of days, from the truth alone."""
-    zero = datetime(2026, 1, 1, tzinfo=UTC)
+    zero = datetime(2025, 1, 1, tzinfo=UTC)
 
     def day(column):
         return ((pl.col(column) - zero).dt.total_seconds() / 86_400).ceil()
@@ -66,7 +66,7 @@ def test_the_risky_path_is_taken_early_by_about_a_tenth():
     world = simulate(5_000, days=180, seed=4)
     risk = world.truth.occurrences.filter(pl.col("pattern") == "risk").join(world.persons, on="person")
     assert 0.08 < risk.height / 5_000 < 0.12
-    end = datetime(2026, 6, 30, tzinfo=UTC)
+    end = datetime(2025, 6, 30, tzinfo=UTC)
     early = (risk["end"] - risk["entry"]).dt.total_seconds() < 0.55 * (end - risk["entry"]).dt.total_seconds()
     assert early.mean() > 0.75
     share = risk["premium"].mean() / world.persons["premium"].mean()
@@ -136,8 +136,8 @@ def test_first_completion_agrees_with_a_slow_scan(places, random):
 
 def test_the_hour_that_clocks_show_twice_is_avoided():
     clock = Clock.of(DESIGN.start, 365)
-    night = int(datetime(2026, 10, 25, tzinfo=UTC).timestamp()) - clock.epoch
+    night = int(datetime(2025, 10, 26, tzinfo=UTC).timestamp()) - clock.epoch
     at = night + np.array([-1, 0, 1800, 7199, 7200], dtype=np.int64)
     assert (clock.unambiguous(at) - at).tolist() == [0, 7200, 7200, 7200, 0]
-    spring = int(datetime(2026, 3, 29, tzinfo=UTC).timestamp()) - clock.epoch
+    spring = int(datetime(2025, 3, 30, tzinfo=UTC).timestamp()) - clock.epoch
     assert (clock.unambiguous(spring + np.arange(0, 7200, 600)) == spring + np.arange(0, 7200, 600)).all()
