@@ -1,5 +1,7 @@
 PYTHON ?= python3
+PINS ?= dev
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test lint types notebooks clean
 
@@ -22,12 +24,13 @@ types: .venv/dev
 	$(PYTHON) -m venv .venv
 
 .venv/run: .venv/bin/python pyproject.toml .ci/pins/run.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r .ci/pins/run.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(PIP) -r .ci/pins/run.txt
+	$(PIP) --no-deps -e .
 	touch $@
 
-.venv/dev: .venv/run .ci/pins/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r .ci/pins/dev.txt
+.venv/dev: .venv/bin/python pyproject.toml .ci/pins/$(PINS).txt
+	$(PIP) -r .ci/pins/$(PINS).txt
+	$(PIP) --no-deps -e .
 	touch $@
 
 clean:
