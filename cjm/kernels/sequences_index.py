@@ -1,0 +1,97 @@
+"""Reduce coded sequences to the items that matter, and list where each item stands.
+
+Kernels copy with loops: a slice assignment would compile for seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cjm.kernels._jit import kernel
+
+__all__ = ["grown", "item_supports", "keep_items", "occurrences"]
+
+IntArray = npt.NDArray[np.int64]
+CodeArray = npt.NDArray[np.int32]
+
+
+@kernel
+def grown(array: npt.NDArray[Any], needed: int) -> npt.NDArray[Any]:
+    """Return the array, or a longer copy of it if it has less than ``needed`` places."""
+    if needed <= len(array):
+        return array
+    larger = np.empty(max(needed, 2 * len(array)), dtype=array.dtype)
+    for index in range(len(array)):
+        larger[index] = array[index]
+    return larger
+
+
+@kernel
+def item_supports(code: CodeArray, offsets: IntArray, n_items: int) -> IntArray:
+    """Count the sequences that hold each item: (int32[:], int64[:], int64) -> int64[:]."""
+    support = np.zeros(n_items, dtype=np.int64)
+    seen = np.full(n_items, -1, dtype=np.int64)
+    for row in range(len(offsets) - 1):
+        for place in range(offsets[row], offsets[row + 1]):
+            item = code[place]
+            if seen[item] != row:
+                seen[item] = row
+                support[item] += 1
+    return support
+
+
+@kernel
+def keep_items(
+    code: CodeArray, offsets: IntArray, new_code: CodeArray
+) -> tuple[CodeArray, IntArray, IntArray, IntArray]:
+    """Keep and recode the items whose ``new_code`` is not -1.
+
+    (int32[:], int64[:], int32[:]) -> codes, offsets, place of each kept event before, row of each kept event.
+    """
+    kept = 0
+    for place in range(len(code)):
+        kept += new_code[code[place]] >= 0
+    codes = np.empty(kept, dtype=np.int32)
+    source = np.empty(kept, dtype=np.int64)
+    rows = np.empty(kept, dtype=np.int64)
+    ends = np.zeros(len(offsets), dtype=np.int64)
+    top = 0
+    for row in range(len(offsets) - 1):
+        for place in range(offsets[row], offsets[row + 1]):
+            item = new_code[code[place]]
+            if item >= 0:
+                codes[top] = item
+                source[top] = place
+                rows[top] = row
+                top += 1
+        ends[row + 1] = top
+    return codes, ends, source, rows
+
+
+@kernel
+def occurrences(code: CodeArray, rows: IntArray, n_items: int, only_first: bool) -> tuple[IntArray, IntArray]:
+    """List the places of each item in order: (int32[:], int64[:], int64, bool) -> places, offsets by item.
+
+    With ``only_first`` a row counts once for an item, at its first place.
+    """
+    count = np.zeros(n_items + 1, dtype=np.int64)
+    seen = np.full(n_items, -1, dtype=np.int64)
+    for place in range(len(code)):
+        item = code[place]
+        if not only_first or seen[item] != rows[place]:
+            seen[item] = rows[place]
+            count[item + 1] += 1
+    starts = np.cumsum(count)
+    places = np.empty(starts[-1], dtype=np.int64)
+    top = starts[:-1].copy()
+    seen = np.full(n_items, -1, dtype=np.int64)
+    for place in range(len(code)):
+        item = code[place]
+        if not only_first or seen[item] != rows[place]:
+            seen[item] = rows[place]
+            places[top[item]] = place
+            top[item] += 1
+    return places, starts

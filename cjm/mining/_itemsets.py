@@ -1,0 +1,176 @@
+"""Frequent sets of touchpoints."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from cjm.journeys import Journeys
+from cjm.mining._family import (
+    NO_LIMIT,
+    By,
+    Family,
+    Kind,
+    check_choice,
+    check_lengths,
+    check_size,
+    keep_kind,
+    to_frame,
+    to_min_count,
+    unit_offsets,
+)
+from cjm.ragged import Ragged
+
+__all__ = ["frequent_itemsets", "mine_itemsets"]
+
+_WHERE = "mine_itemsets"
+
+
+def mine_itemsets(
+    journeys: Journeys,
+    *,
+    min_support: float,
+    max_length: int | None = None,
+    kind: Kind = "all",
+    by: By = "session",
+    max_patterns: int = 1_000_000,
+    engine: Literal["numba", "mlxtend"] = "numba",
+) -> pl.DataFrame:
+    """Find the sets of touchpoints that enough sessions (or persons) hold, whatever their order and number.
+
+    Parameters
+    ----------
+    journeys : Journeys
+    min_support : float or int
+        A float in (0, 1] is a share: a set is kept if ``count / n >= min_support``. An int is a count.
+    max_length : int, optional
+        Most touchpoints in a set.
+    kind : {"all", "closed", "maximal"}
+        ``closed`` leaves out a set that is contained in a larger one with the same count, ``maximal`` one that is
+        contained in any larger one. Only sets up to ``max_length`` are looked at.
+    by : {"session", "person"}
+        What is counted.
+    max_patterns : int
+        Give up when more sets than this are frequent (before ``kind`` leaves some out).
+    engine : {"numba", "mlxtend"}
+        ``mlxtend`` runs that library's FP-growth instead of the kernel, for audits of small data.
+
+    Returns
+    -------
+    polars.DataFrame
+        Contract ITEMSETS: ``items`` (in ascending order), ``length``, ``count``, ``support`` (the share of sessions or
+        persons). Sorted by ``count`` (most first), ``length``, ``items``.
+
+    Raises
+    ------
+    ArgumentError
+        For an argument that cannot be meant.
+    RunError
+        If there are more than ``max_patterns`` sets.
+
+    References
+    ----------
+    Zaki (2000), Scalable algorithms for association mining, IEEE TKDE 12.
+
+    Examples
+    --------
+    >>> import polars as pl, cjm
+    >>> rows = [("a", "10:00", "home"), ("a", "10:05", "cart"), ("b", "10:00", "cart"), ("b", "10:20", "home")]
+    >>> frame = pl.DataFrame(rows, schema=["who", "at", "page"], orient="row")
+    >>> frame = frame.with_columns(at="2026-01-01T" + pl.col("at") + "Z")
+    >>> log = cjm.scan_events({"web": cjm.Source(frame, time="at", event="page", ids={"customer": "who"})})
+    >>> journeys = cjm.build_journeys(log, person="customer")
+    >>> cjm.mine_itemsets(journeys, min_support=1.0, kind="maximal").rows()
+    [(['web:cart', 'web:home'], 2, 2, 1.0)]
+    """
+    check_choice("kind", kind, ("all", "closed", "maximal"), _WHERE)
+    check_choice("engine", engine, ("numba", "mlxtend"), _WHERE)
+    check_lengths(1, max_length, max_patterns, _WHERE)
+    family, n = itemset_family(journeys, min_support, max_length, by, max_patterns, engine, _WHERE)
+    return to_frame(keep_kind(family, kind), journeys.touchpoints["touchpoint"], n, ("items", "count"))
+
+
+def itemset_family(
+    journeys: Journeys,
+    min_support: float,
+    max_length: int | None,
+    by: By,
+    max_patterns: int,
+    engine: Literal["numba", "mlxtend"],
+    where: str,
+) -> tuple[Family, int]:
+    """Return all frequent sets and the number of sessions or persons."""
+    offsets = unit_offsets(journeys, by, where)
+    n = len(offsets) - 1
+    min_count = to_min_count(min_support, n, where)
+    baskets = Ragged(journeys.arrays.code, offsets)
+    if engine == "mlxtend":
+        family = _by_library(baskets, min_count, max_length)
+    else:
+        family = frequent_itemsets(baskets, min_count=min_count, max_length=max_length, max_patterns=max_patterns)
+    check_size(len(family.counts), max_patterns, "itemsets", where)
+    return family, n
+
+
+def frequent_itemsets(
+    baskets: Ragged, *, min_count: int, max_length: int | None = None, max_patterns: int = NO_LIMIT
+) -> Family:
+    """Mine coded baskets (codes from 0, any order, repeats allowed); at most ``max_patterns + 1`` sets are returned."""
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.itemsets_eclat import frequent, sort_each, sorted_sets
+    from cjm.kernels.sequences_index import item_supports, keep_items, occurrences
+
+    code = as_array(baskets.values, np.int32)
+    row_offsets = as_array(baskets.offsets, np.int64)
+    support = item_supports(code, row_offsets, int(code.max(initial=-1)) + 1)
+    items = np.flatnonzero(support >= min_count).astype(np.int32)
+    items = items[np.argsort(support[items], kind="stable")]  # rare items first: small classes
+    new_code = np.full(len(support), -1, dtype=np.int32)
+    new_code[items] = np.arange(len(items), dtype=np.int32)
+    code, _, _, rows = keep_items(code, row_offsets, as_array(new_code, np.int32))
+    places, place_offsets = occurrences(as_array(code, np.int32), as_array(rows, np.int64), len(items), True)
+    sets, set_offsets = sorted_sets(
+        as_array(rows, np.int64), as_array(places, np.int64), as_array(place_offsets, np.int64), len(baskets)
+    )
+    rows = as_array(np.repeat(np.arange(len(baskets), dtype=np.int64), np.diff(set_offsets)), np.int64)
+    sets = as_array(sets, np.int32)
+    places, place_offsets = occurrences(sets, rows, len(items), False)
+    values, bounds, counts = frequent(
+        sets,
+        as_array(set_offsets, np.int64),
+        rows,
+        as_array(places, np.int64),
+        as_array(place_offsets, np.int64),
+        0,
+        len(items),
+        min_count,
+        NO_LIMIT if max_length is None else max_length,
+        max_patterns,
+    )
+    named = np.ascontiguousarray(items[values])
+    sort_each(named, bounds)
+    return Family(Ragged(named, bounds), counts)
+
+
+def _by_library(baskets: Ragged, min_count: int, max_length: int | None) -> Family:
+    import pandas as pd
+    from mlxtend.frequent_patterns import fpgrowth
+    from scipy.sparse import csc_matrix
+
+    n = len(baskets)
+    width = int(baskets.values.max(initial=-1)) + 1
+    if min_count > n or width == 0:
+        return Family(Ragged(np.zeros(0, dtype=np.int32), np.zeros(1, dtype=np.int64)), np.zeros(0, dtype=np.int64))
+    rows, items = np.divmod(np.unique(np.repeat(np.arange(n), baskets.lengths) * width + baskets.values), width)
+    matrix = csc_matrix((np.ones(len(rows), dtype=np.int8), (rows, items)), shape=(n, width))
+    sparse = pd.DataFrame.sparse.from_spmatrix(matrix)  # type: ignore[attr-defined]
+    frame = sparse.astype(pd.SparseDtype(bool, False))
+    # half a count less: the library multiplies back and rounds up
+    found = fpgrowth(frame, min_support=(min_count - 0.5) / n, max_len=max_length)
+    sets = [sorted(items) for items in found["itemsets"]]
+    values = np.array([item for items in sets for item in items], dtype=np.int32)
+    lengths = np.array([len(items) for items in sets], dtype=np.int64)
+    counts = np.rint(found["support"].to_numpy() * n).astype(np.int64)
+    return Family(Ragged(values, np.concatenate(([0], np.cumsum(lengths)))), counts)

@@ -1,0 +1,135 @@
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mlxtend.frequent_patterns import association_rules
+from naive_mining import journeys_of, naive_itemsets, random_rows, read_lists, to_ragged
+from polars.testing import assert_frame_equal
+
+from cjm.contracts import CONTRACTS
+from cjm.errors import ArgumentError, CjmError
+from cjm.mining import mine_itemsets, mine_rules
+from cjm.mining._family import keep_kind, to_min_count
+from cjm.mining._itemsets import frequent_itemsets
+
+BY = st.sampled_from(["person", "session"])
+METRICS = [
+    "support", "confidence", "lift", "leverage", "conviction", "antecedent support", "consequent support",
+    "representativity", "zhangs_metric", "jaccard", "certainty", "kulczynski",
+]  # fmt: skip
+basket_rows = st.lists(
+    st.tuples(st.integers(1, 7), st.integers(0, 6), st.sampled_from(["a", "b", "c", "d", 'e -> "f"', "ż:g"])),
+    min_size=1,
+    max_size=40,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rows=random_rows | basket_rows,
+    min_count=st.integers(1, 4),
+    max_length=st.none() | st.integers(1, 4),
+    kind=st.sampled_from(["all", "closed", "maximal"]),
+    by=BY,
+)
+def test_agrees_with_enumeration(rows, min_count, max_length, kind, by):
+    journeys = journeys_of(rows)
+    frame = mine_itemsets(journeys, min_support=min_count, max_length=max_length, kind=kind, by=by)
+    CONTRACTS["ITEMSETS"].validate(frame)
+    found = {tuple(items): count for items, count in frame.select("items", "count").rows()}
+    assert found == naive_itemsets(journeys, min_count, max_length, kind, by)
+    n = len(journeys.arrays.person) if by == "person" else len(np.unique(journeys.arrays.session))
+    assert frame["support"].to_list() == [count / n for count in frame["count"]]
+    order = [(-row["count"], row["length"], row["items"]) for row in frame.iter_rows(named=True)]
+    assert order == sorted(order)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=basket_rows, min_support=st.sampled_from([1, 2, 0.3, 1.0]), max_length=st.none() | st.integers(1, 3), by=BY)
+def test_library_engine_gives_the_same_frame(rows, min_support, max_length, by):
+    journeys = journeys_of(rows)
+    options = {"min_support": min_support, "max_length": max_length, "by": by}
+    assert_frame_equal(mine_itemsets(journeys, **options), mine_itemsets(journeys, engine="mlxtend", **options))
+
+
+def test_engines_without_rows():
+    journeys = journeys_of([(1, 0, "a")]).filter(pl.col("event") == "x")
+    for engine in ("numba", "mlxtend"):
+        assert mine_itemsets(journeys, min_support=0.5, kind="maximal", engine=engine).is_empty()
+        assert mine_itemsets(journeys_of([(1, 0, "a")]), min_support=2, engine=engine).is_empty()
+
+
+@pytest.mark.parametrize("wrong", [{"min_support": False}, {"kind": "?"}, {"engine": "prefixspan"}, {"max_length": 0}])
+def test_wrong_arguments(wrong):
+    with pytest.raises(ArgumentError):
+        mine_itemsets(journeys_of([(1, 0, "a")]), **{"min_support": 1, **wrong})
+
+
+def test_too_many_itemsets_and_rules():
+    journeys = journeys_of([(1, 0, name) for name in "abcd"])
+    assert mine_itemsets(journeys, min_support=1, max_patterns=15).height == 15
+    with pytest.raises(CjmError, match=r"mine_itemsets: more than 14 itemsets"):
+        mine_itemsets(journeys, min_support=1, max_patterns=14)
+    with pytest.raises(CjmError, match=r"mine_rules: more than 49 rules"):
+        mine_rules(journeys, min_support=1, max_patterns=49)
+    assert mine_rules(journeys, min_support=1, max_patterns=50).height == 50
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=basket_rows, min_count=st.integers(1, 3), min_confidence=st.sampled_from([0.0, 0.45, 0.7, 1.0]), by=BY)
+def test_rules_equal_those_of_mlxtend(rows, min_count, min_confidence, by):
+    journeys = journeys_of(rows)
+    frame = mine_rules(journeys, min_support=min_count, min_confidence=min_confidence, by=by)
+    CONTRACTS["RULES"].validate(frame)
+    assert frame.columns == ["antecedent", "consequent", *METRICS]
+    order = [(-r["confidence"], -r["support"], r["antecedent"], r["consequent"]) for r in frame.iter_rows(named=True)]
+    assert order == sorted(order)
+    sets = mine_itemsets(journeys, min_support=min_count, by=by)
+    if sets.is_empty():
+        assert frame.is_empty()
+        return
+    pandas = sets.select(pl.col("items").alias("itemsets"), "support").to_pandas()
+    pandas["itemsets"] = [frozenset(items) for items in sets["items"]]
+    with np.errstate(all="ignore"):
+        theirs = association_rules(pandas, metric="confidence", min_threshold=min_confidence - 1e-9)
+    expected = {
+        (tuple(sorted(row["antecedents"])), tuple(sorted(row["consequents"]))): [row[name] for name in METRICS]
+        for _, row in theirs.iterrows()
+    }
+    found = {(tuple(row["antecedent"]), tuple(row["consequent"])): [row[name] for name in METRICS]
+             for row in frame.iter_rows(named=True)}  # fmt: skip
+    assert found.keys() == expected.keys()
+    for rule, values in found.items():
+        np.testing.assert_allclose(values, expected[rule], rtol=1e-9, atol=1e-12)
+
+
+def test_rule_by_hand():
+    journeys = journeys_of([(1, 0, "a"), (1, 0, "b"), (2, 0, "a"), (2, 0, "b"), (3, 0, "a"), (4, 0, "c")])
+    row = mine_rules(journeys, min_support=2, min_confidence=0.9).row(0, named=True)
+    assert (row["antecedent"], row["consequent"]) == (["web:b"], ["web:a"])
+    assert (row["support"], row["confidence"], row["conviction"]) == (0.5, 1.0, float("inf"))
+    assert row["lift"] == pytest.approx(4 / 3)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"min_confidence": 1.1}, {"min_confidence": True}, {"min_confidence": "x"}, {"by": ""}]
+)
+def test_wrong_arguments_of_rules(wrong):
+    with pytest.raises(ArgumentError):
+        mine_rules(journeys_of([(1, 0, "a")]), **{"min_support": 1, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("name", "share", "total", "closed", "maximal"),
+    [
+        ("T10I4D100K", 0.001, 27_532, 26_806, 4_054),
+        ("mushroom", 0.1, 574_431, 4_885, 547),
+        ("chess", 0.6, 254_944, 98_392, 3_323),
+    ],
+)
+def test_counts_on_public_data(shared, name, share, total, closed, maximal):
+    lists = read_lists(shared / "data" / "transactions" / f"{name}.dat.gz")
+    family = frequent_itemsets(to_ragged(lists), min_count=to_min_count(share, len(lists), ""))
+    sizes = [len(keep_kind(family, kind).counts) for kind in ("all", "closed", "maximal")]
+    assert sizes == [total, closed, maximal]
