@@ -51,7 +51,7 @@ def dilution(
     rows = []
     known = customers["person"].implode()
     for name, pattern in patterns.items():
-        first = cjm.find(journeys, pattern.first_step(), occurrence="first")
+        first = cjm.find(journeys, Pattern(pattern.steps[:1]), occurrence="first")
         began = first.filter(pl.col("person").is_in(known)).height
         anonymous = first.height - began
         row = summary.row(by_predicate=pl.col("term") == name, named=True)

@@ -67,21 +67,15 @@ def with_person(table: pl.DataFrame, config: Config, people: Identities | None, 
     if "person" in table.columns:
         raise ConfigError.at("the table has a column 'person' of its own", where=where, hint="Rename it")
     table = table.with_columns(clean_ids(table[kind]).alias(kind))
-    if people is None:
-        if kind != config.identity.person:
-            raise ConfigError.at(
-                f"persons_id is {kind!r} but a person is a {config.identity.person!r}",
-                where=where,
-                hint="Use the same kind",
-            )
-        return table.with_columns(person_numbers(table[kind], kind).alias("person")).drop(kind)
-    numbers = people.map.filter(pl.col("kind") == kind).select(pl.col("id").alias(kind), "person").unique()
-    several = numbers.filter(pl.col(kind).is_duplicated())
-    if not several.is_empty():
+    if people is not None:
+        return people.with_person(table, kind).drop(kind)
+    if kind != config.identity.person:
         raise ConfigError.at(
-            f"an identifier of kind {kind!r} may belong to several persons", where=where, hint="Name a unique kind"
+            f"persons_id is {kind!r} but a person is a {config.identity.person!r}",
+            where=where,
+            hint="Use the same kind",
         )
-    return table.join(numbers, on=kind, how="left", maintain_order="left").drop(kind)
+    return table.with_columns(person_numbers(table[kind], kind).alias("person")).drop(kind)
 
 
 def read_table(path: Path) -> pl.DataFrame:

@@ -1,0 +1,160 @@
+"""Walks over events in time order: whose event is each one, where a shared identifier serves several persons."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from cjm.kernels._jit import kernel
+
+__all__ = ["ANONYMOUS", "LINK", "LIVE", "NOBODY", "OWN", "REPLAY", "SHARED"]
+__all__ += ["group_rows", "look_ahead", "look_back", "spans"]
+
+Int32Array = npt.NDArray[np.int32]
+Int64Array = npt.NDArray[np.int64]
+
+# Why an event has its person. In a run of one person's events the largest code names the run.
+OWN, LINK, LIVE, REPLAY, ANONYMOUS, SHARED, NOBODY = 0, 1, 2, 3, 4, 5, 6
+
+
+@kernel
+def spans(codes: Int32Array, time: Int64Array, first: Int64Array, last: Int64Array, events: Int64Array) -> None:
+    """Fill in, for each code, its first and last time and how often it occurs; negative codes are absent.
+
+    Signature: (int32[:], int64[:], int64[:], int64[:], int64[:]). ``time`` ascends; ``events`` starts at zero.
+    """
+    for row in range(len(codes)):
+        code = codes[row]
+        if code >= 0:
+            if events[code] == 0:
+                first[code] = time[row]
+            last[code] = time[row]
+            events[code] += 1
+
+
+@kernel
+def group_rows(codes: Int32Array, low: int, high: int) -> Int64Array:
+    """Return the rows whose code lies in ``[low, high)``, ordered by code and, within a code, as they come.
+
+    Signature: (int32[:], int64, int64) -> int64[:].
+    """
+    place = np.zeros(high - low + 1, dtype=np.int64)
+    for code in codes:
+        if code >= 0:
+            place[code - low + 1] += 1
+    for code in range(high - low):
+        place[code + 1] += place[code]
+    rows = np.empty(place[high - low], dtype=np.int64)
+    for row in range(len(codes)):
+        code = codes[row]
+        if code >= 0:
+            rows[place[code - low]] = row
+            place[code - low] += 1
+    return rows
+
+
+@kernel
+def look_back(
+    start: int,
+    stop: int,
+    time: Int64Array,
+    owner: Int32Array,
+    carriers: Int32Array,
+    limit: Int64Array,
+    stale: int,
+    last: Int64Array,
+    person: Int32Array,
+    reason: npt.NDArray[np.uint8],
+    known: Int64Array,
+) -> None:
+    """Label the events ``[start, stop)`` by what came before them.
+
+    Signature: (int64, int64, int64[:], int32[:], int32[:, :], int64[:], int64, int64[:], int32[:], uint8[:], int64[:]).
+
+    Parameters
+    ----------
+    time : array of int64, shape (events,)
+        Ascending.
+    owner : array of int32, shape (events,)
+        Person of the unique identifier on the event, -1 where there is none.
+    carriers : array of int32, shape (kinds, events)
+        Shared identifiers on the event, kinds by priority, -1 where there is none.
+    limit : array of int64, shape (identifiers,)
+        Row from which on a shared identifier is filled no more.
+    stale : int
+        Largest age of an owner that still counts.
+    last : array of int64, shape (identifiers,)
+        State between calls: row of the latest owned event of each shared identifier, -1 before the first.
+    person, reason : arrays, shape (events,)
+        Results: the owner, or the identifier itself where nobody is known.
+    known : array of int64, shape (events,)
+        Time from which the owner of an event can be known; the events without one receive theirs.
+    """
+    for row in range(start, stop):
+        if owner[row] >= 0:
+            person[row] = owner[row]
+            reason[row] = OWN
+            for kind in range(len(carriers)):
+                code = carriers[kind, row]
+                if code >= 0:
+                    last[code] = row
+            continue
+        person[row] = -1
+        reason[row] = NOBODY
+        known[row] = time[row]
+        for kind in range(len(carriers)):
+            code = carriers[kind, row]
+            if code < 0:
+                continue
+            if row >= limit[code]:
+                if reason[row] == NOBODY:
+                    person[row] = code
+                    reason[row] = SHARED
+                continue
+            seen = last[code]
+            if seen >= 0 and time[row] - time[seen] <= stale:
+                person[row] = owner[seen]
+                reason[row] = LIVE
+                known[row] = max(time[row], known[seen])
+                break
+            if reason[row] != ANONYMOUS:
+                person[row] = code
+                reason[row] = ANONYMOUS
+
+
+@kernel
+def look_ahead(
+    start: int,
+    stop: int,
+    time: Int64Array,
+    owner: Int32Array,
+    carriers: Int32Array,
+    limit: Int64Array,
+    replay: int,
+    following: Int64Array,
+    person: Int32Array,
+    reason: npt.NDArray[np.uint8],
+    known: Int64Array,
+) -> None:
+    """Give the events ``[start, stop)`` that :func:`look_back` left anonymous to the owner who comes first after them.
+
+    Signature: (int64, int64, int64[:], int32[:], int32[:, :], int64[:], int64, int64[:], int32[:], uint8[:], int64[:]).
+    ``following`` is the state between calls, which go from the last events to the first.
+    """
+    for row in range(stop - 1, start - 1, -1):
+        if owner[row] >= 0:
+            for kind in range(len(carriers)):
+                code = carriers[kind, row]
+                if code >= 0:
+                    following[code] = row
+        elif reason[row] == ANONYMOUS:
+            for kind in range(len(carriers)):
+                code = carriers[kind, row]
+                if code < 0 or row >= limit[code]:
+                    continue
+                seen = following[code]
+                if seen >= 0 and time[seen] - time[row] <= replay:
+                    person[row] = owner[seen]
+                    reason[row] = REPLAY
+                    known[row] = known[seen]
+                    break
