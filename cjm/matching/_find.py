@@ -1,0 +1,253 @@
+"""``find``: where patterns occur in journeys. Every other verb that needs a pattern asks here."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from cjm.contracts import TIME
+from cjm.errors import ArgumentError
+from cjm.matching._tables import Compiler, Tables
+from cjm.patterns import Pattern
+
+if TYPE_CHECKING:
+    from cjm.journeys import EventArrays, Journeys
+
+__all__ = ["Matches", "Occurrence", "Patterns", "find", "find_matches", "named_patterns"]
+
+Occurrence = Literal["first", "non_overlapping", "all"]
+Patterns = Pattern | str | Mapping[str, Pattern | str] | Sequence[Pattern | str]
+IntArray = npt.NDArray[np.int64]
+
+_FOREVER = np.iinfo(np.int64).max
+_OCCURRENCES = ("first", "non_overlapping", "all")
+_EVENTS_A_TASK = 2_000_000
+
+
+@dataclass(frozen=True)
+class Matches:
+    """The matches of one pattern, as positions in ``Journeys.arrays``; ordered by person and end.
+
+    Attributes
+    ----------
+    person : ndarray of int64
+        Row of the person in ``arrays.person``.
+    start, end : ndarray of int64
+        Index of the first and of the last matched event.
+    refused : int
+        Attempts that were refused because too many waited at once.
+    """
+
+    person: IntArray
+    start: IntArray
+    end: IntArray
+    refused: int
+
+
+def find(
+    journeys: Journeys,
+    patterns: Patterns,
+    *,
+    occurrence: Occurrence = "non_overlapping",
+    complete_until: datetime | None = None,
+) -> pl.DataFrame:
+    """Find where patterns occur.
+
+    Parameters
+    ----------
+    journeys : Journeys
+    patterns : Pattern, str, mapping of str to these, or sequence of these
+        The keys of a mapping are the names in the result; other patterns are named by their text.
+    occurrence : {"non_overlapping", "first", "all"}
+        ``"first"``: the first match of each person to be complete. ``"non_overlapping"``: after a match, matching
+        starts afresh with the next event. ``"all"``: each event that completes a match. The start is always the latest
+        that leads to that end.
+    complete_until : datetime, optional
+        Time, with a zone, up to which the data are complete. Default: their last event (``journeys.end``). An absence
+        holds if its window has ended at or before this time; one that still runs then is no match.
+
+    Returns
+    -------
+    polars.DataFrame
+        Contract OCCURRENCES: ``pattern``, ``person``, ``start`` and ``end`` (first and last matched event), ``span``
+        (their distance); and ``confirmed_at`` if a pattern ends with an absence: the instant its window ends (null for
+        other patterns). Sorted by pattern in the order given, person, end (in the order of events).
+
+    Raises
+    ------
+    ArgumentError
+        If a pattern names a touchpoint, channel, event, or attribute that does not occur, with the nearest that does.
+    PatternError
+        If the text of a pattern cannot be read.
+
+    Warns
+    -----
+    UserWarning
+        If attempts were refused: a step with a shortest wait (``after``, or an absence before it) keeps 16 waiting
+        attempts, so a match may be missing or start earlier than it could.
+
+    Notes
+    -----
+    "Later" is later in the order of events, so of two events at one instant the second follows the first. A match
+    that ends with an absence is complete when its window has passed; with ``"non_overlapping"`` the window belongs to
+    it, and matching starts afresh after it.
+
+    Examples
+    --------
+    >>> import polars as pl, cjm
+    >>> frame = pl.DataFrame(
+    ...     {"at": ["2026-01-01T10:00Z", "2026-01-02T10:00Z"], "what": ["offer", "visit"], "who": ["a", "a"]}
+    ... )
+    >>> log = cjm.scan_events({"web": cjm.Source(frame, time="at", event="what", ids={"customer": "who"})})
+    >>> journeys = cjm.build_journeys(log, person="customer")
+    >>> cjm.find(journeys, {"followed": "web:offer -> web:visit within 3d"}).select("pattern", "span").row(0)
+    ('followed', datetime.timedelta(days=1))
+    """
+    named = named_patterns(patterns)
+    matches = find_matches(journeys, named, occurrence=occurrence, complete_until=complete_until)
+    arrays = journeys.arrays
+    counts = [len(found.person) for found in matches.values()]
+    start = arrays.time[_joined(found.start for found in matches.values())]
+    end = arrays.time[_joined(found.end for found in matches.values())]
+    times = pl.DataFrame({"start": start, "end": end}).cast(TIME)
+    names = pl.Series("pattern", list(named), dtype=pl.String)
+    frame = pl.DataFrame(
+        {
+            "pattern": names.gather(np.repeat(np.arange(len(named)), counts)),
+            "person": arrays.person[_joined(found.person for found in matches.values())],
+            "start": times["start"],
+            "end": times["end"],
+            "span": times["end"] - times["start"],
+        }
+    )
+    waits = [pattern.confirm_us for pattern in named.values()]
+    if all(wait is None for wait in waits):
+        return frame
+    confirm = pl.Series(waits, dtype=pl.Int64).cast(pl.Duration("us")).gather(np.repeat(np.arange(len(named)), counts))
+    return frame.with_columns((times["end"] + confirm).alias("confirmed_at"))
+
+
+def find_matches(
+    journeys: Journeys,
+    patterns: Mapping[str, Pattern],
+    *,
+    occurrence: Occurrence,
+    complete_until: datetime | None = None,
+) -> dict[str, Matches]:
+    """Return the matches of each pattern as positions; parameters as for :func:`find`."""
+    if occurrence not in _OCCURRENCES:
+        raise ArgumentError.unknown("occurrence", str(occurrence), _OCCURRENCES, where="find(occurrence=...)")
+    known_to = _known_to(journeys, complete_until)
+    compiler = Compiler(journeys)
+    compiled = [compiler.compile(name, pattern) for name, pattern in patterns.items()]
+    arrays = journeys.arrays
+    ranges = _ranges(arrays.offsets)
+    tasks = [(tables, persons) for tables in compiled for persons in ranges]
+
+    def scan(task: tuple[Tables, tuple[int, int]]) -> tuple[IntArray, int]:
+        return _scan(arrays, *task, occurrence, known_to)
+
+    if len(arrays.time) * len(compiled) > _EVENTS_A_TASK:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            scanned = list(pool.map(scan, tasks))
+    else:
+        scanned = [scan(task) for task in tasks]
+    result: dict[str, Matches] = {}
+    for number, name in enumerate(patterns):
+        mine = scanned[number * len(ranges) : (number + 1) * len(ranges)]
+        rows = np.concatenate([part[0] for part in mine])
+        result[name] = Matches(rows[:, 0], rows[:, 1], rows[:, 2], sum(part[1] for part in mine))
+    refused = {name: found.refused for name, found in result.items() if found.refused}
+    if refused:
+        name, count = next(iter(refused.items()))
+        warnings.warn(
+            f"pattern {name!r}: {count} attempts were refused because too many waited at once for a step with a "
+            f"shortest wait; matches may be missing. A smaller wait or a rarer first step helps"
+            + (f" (so with {len(refused) - 1} more patterns)" if len(refused) > 1 else ""),
+            UserWarning,
+            stacklevel=3,
+        )
+    return result
+
+
+def _scan(
+    arrays: EventArrays, tables: Tables, persons: tuple[int, int], occurrence: Occurrence, known_to: int
+) -> tuple[IntArray, int]:
+    """Run the kernel over a range of persons."""
+    from cjm.kernels import matching
+    from cjm.kernels._jit import as_array
+
+    modes = {"first": matching.FIRST, "non_overlapping": matching.NON_OVERLAPPING, "all": matching.ALL}
+    start, stop = persons
+    first, last = int(arrays.offsets[start]), int(arrays.offsets[stop])
+    # room for a match at each event; memory that is not written to is never taken from the machine
+    rows = np.empty((last - first, 3), dtype=np.int64)
+    found, refused = matching.find_matches(
+        start,
+        stop,
+        as_array(arrays.offsets, np.int64),
+        as_array(arrays.time, np.int64),
+        as_array(arrays.code, np.int32),
+        as_array(tables.table, np.uint32),
+        as_array(tables.gate(first, last), np.uint32),
+        tables.first_bit,
+        as_array(tables.waits, np.int64),
+        as_array(tables.absences, np.int64),
+        tables.span,
+        modes[occurrence],
+        known_to,
+        rows,
+    )
+    return rows[:found].copy(), refused
+
+
+def named_patterns(patterns: Patterns) -> dict[str, Pattern]:
+    """Return the patterns by name, read from text where they are text."""
+    if isinstance(patterns, (Pattern, str)):
+        patterns = [patterns]
+    if isinstance(patterns, Mapping):
+        return {name: _read(pattern) for name, pattern in patterns.items()}
+    named: dict[str, Pattern] = {}
+    for pattern in map(_read, patterns):
+        if str(pattern) in named:
+            raise ArgumentError.at(f"the pattern {str(pattern)!r} is given twice")
+        named[str(pattern)] = pattern
+    return named
+
+
+def _read(pattern: Pattern | str) -> Pattern:
+    return pattern if isinstance(pattern, Pattern) else Pattern.parse(pattern)
+
+
+def _known_to(journeys: Journeys, complete_until: datetime | None) -> int:
+    if complete_until is None:
+        return journeys.end
+    if not isinstance(complete_until, datetime) or complete_until.tzinfo is None:
+        raise ArgumentError.at(
+            f"complete_until must be a datetime with a time zone, not {complete_until!r}",
+            where="find",
+            hint="Write datetime(2026, 1, 31, tzinfo=timezone.utc)",
+        )
+    return int(pl.Series([complete_until]).cast(TIME).to_physical()[0])
+
+
+def _joined(parts: Iterable[IntArray]) -> IntArray:
+    return np.concatenate([np.empty(0, dtype=np.int64), *parts])
+
+
+def _ranges(offsets: IntArray) -> list[tuple[int, int]]:
+    """Cut the persons into runs of about equally many events."""
+    events = int(offsets[-1])
+    cuts = np.searchsorted(offsets, np.arange(0, events, _EVENTS_A_TASK))
+    edges = np.unique(np.concatenate(([0], cuts, [len(offsets) - 1])))
+    return [(int(a), int(b)) for a, b in pairwise(edges)] or [(0, 0)]

@@ -1,0 +1,20 @@
+"""Who leaves, when, and after which path."""
+
+from cjm.survival._churn import Churn
+from cjm.survival._cox import CoxResult, cox
+from cjm.survival._curves import logrank, survival_curves
+from cjm.survival._hazard import PathHazard
+from cjm.survival._newton import ConvergenceWarning
+from cjm.survival._subjects import Subjects, subjects
+
+__all__ = [
+    "Churn",
+    "ConvergenceWarning",
+    "CoxResult",
+    "PathHazard",
+    "Subjects",
+    "cox",
+    "logrank",
+    "subjects",
+    "survival_curves",
+]

@@ -1,0 +1,100 @@
+"""Columns of a frame as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from cjm.errors import ArgumentError, InputError
+
+__all__ = ["Design", "encode", "groups", "names_of", "numbers", "require"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Design:
+    """Covariates as numbers.
+
+    Attributes
+    ----------
+    x : ndarray, shape (rows, terms)
+    terms : tuple of str
+        The column's name, or ``column=level`` for a column of text: one term a level but the first in order.
+    levels : mapping of str to list of str
+        Levels of each column of text, the reference first.
+    """
+
+    x: FloatArray
+    terms: tuple[str, ...]
+    levels: Mapping[str, list[str]]
+
+
+def encode(frame: pl.DataFrame, columns: Sequence[str], levels: Mapping[str, list[str]] | None = None) -> Design:
+    """Return the columns as numbers; Booleans are 0 and 1, text is compared with its first level in order.
+
+    With ``levels`` (from an earlier call) the coding is repeated; a level not among them is an error.
+    """
+    parts: list[FloatArray] = []
+    terms: list[str] = []
+    found: dict[str, list[str]] = {}
+    for name in columns:
+        column = frame[name]
+        if column.dtype.is_numeric() or column.dtype == pl.Boolean:
+            parts.append(column.cast(pl.Float64).to_numpy())
+            terms.append(name)
+        elif column.dtype == pl.String or isinstance(column.dtype, (pl.Categorical, pl.Enum)):
+            text = column.cast(pl.String)
+            known = sorted(text.drop_nulls().unique().to_list()) if levels is None else levels[name]
+            new = sorted(set(text.drop_nulls().unique().to_list()) - set(known))
+            if new:
+                raise InputError.at(
+                    f"level {new[0]!r} was not there when the model was fitted", where=f"column {name!r}"
+                )
+            found[name] = known
+            parts.extend((text == level).cast(pl.Float64).to_numpy() for level in known[1:])
+            terms.extend(f"{name}={level}" for level in known[1:])
+        else:
+            raise InputError.at(
+                f"a covariate must be a number, a Boolean or text, not {column.dtype}", where=f"column {name!r}"
+            )
+    x = np.column_stack(parts) if parts else np.zeros((frame.height, 0))
+    return Design(np.ascontiguousarray(x), tuple(terms), found)
+
+
+def numbers(frame: pl.DataFrame, name: str) -> FloatArray:
+    """Return a column of numbers or Booleans as float64."""
+    column = frame[name]
+    if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+        raise InputError.at(f"must hold numbers, not {column.dtype}", where=f"column {name!r}")
+    return column.cast(pl.Float64).to_numpy()
+
+
+def groups(frame: pl.DataFrame, columns: Sequence[str]) -> tuple[IntArray, pl.DataFrame]:
+    """Return the number of each row's group, and the groups in order (no column: a single group)."""
+    if not columns:
+        return np.zeros(frame.height, dtype=np.int64), pl.DataFrame()
+    found = frame.select(columns).unique().sort(columns, nulls_last=True)
+    row = frame.select(columns).join(
+        found.with_row_index("__group"), on=list(columns), how="left", nulls_equal=True, maintain_order="left"
+    )
+    return row["__group"].cast(pl.Int64).to_numpy(), found
+
+
+def names_of(value: str | Sequence[str] | None) -> list[str]:
+    """Return one name, several or none as a list."""
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else list(value)
+
+
+def require(frame: pl.DataFrame, columns: Sequence[str], *, where: str) -> None:
+    """Raise for the first of ``columns`` that ``frame`` lacks, with the nearest that it has."""
+    for name in columns:
+        if name not in frame.columns:
+            raise ArgumentError.unknown("column", name, frame.columns, where=where)

@@ -1,0 +1,368 @@
+"""``PathHazard``: how the hazard of churn differs after a path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from cjm.contracts import TIME
+from cjm.durations import DAY_US, Duration, to_us
+from cjm.errors import ArgumentError, CjmError
+from cjm.journeys import Journeys
+from cjm.patterns import Pattern
+from cjm.survival._design import FloatArray, IntArray, encode, names_of, require
+from cjm.survival._estimate import fit_events, fit_times
+from cjm.survival._fitted import Fitted, read_json, write_json
+from cjm.survival._rows import completions, numbered_events, origins
+from cjm.survival._subjects import Moment, Subjects, moment_us
+from cjm.survival._sums import linear
+
+__all__ = ["PathHazard"]
+
+Patterns = Pattern | str | Mapping[str, Pattern | str] | Sequence[Pattern | str]
+Effect = Literal["onward", "event"]
+
+
+class PathHazard:
+    """A hazard model of churn with paths as covariates that switch on when the path is completed.
+
+    Churn that is an event, or a table of times: a Cox model on (start, stop] rows, cut at the first completion of each
+    path; the path acts strictly after it. Churn by silence: the hazard that an event is the last before the silence,
+    event by event, stratified by the number of the event (a complementary log-log model, so that ``exp(coef)`` is a
+    hazard ratio too), with errors that allow for dependence inside a person. Hazard ratios are associations: whether
+    acting on a path helps takes a randomised holdout.
+
+    Parameters
+    ----------
+    patterns : Pattern, str, mapping of str to these, or sequence of these
+        Paths. The keys of a mapping are the terms of the summary; otherwise the text of the pattern is.
+    covariates : sequence of str
+        Attributes of the subjects known at entry: numbers, Booleans, or text.
+    strata : str or sequence of str, optional
+        Attributes; each combination has a baseline hazard of its own.
+    effect : {"onward", "event"}
+        With churn by silence: whether a path counts at its completion and ever after, or (every completion) at the
+        completing event alone.
+    level : float
+        Of the intervals.
+
+    Attributes
+    ----------
+    fitted_ : Fitted
+        Results; set by ``fit``.
+
+    References
+    ----------
+    Mantel and Byar (1974), Evaluation of response-time data involving transient states, JASA 69; Fader, Hardie and Lee
+    (2005), "Counting your customers" the easy way, Marketing Science 24 (leaving after an event).
+
+    Examples
+    --------
+    >>> from cjm.survival._example import example, example_journeys
+    >>> model = PathHazard(patterns={"help": "web:offer -> web:help"})
+    >>> model.fit(example_journeys(), example()).summary.select("term", "exposed", "events").rows()
+    [('help', 2, 1)]
+    """
+
+    fitted_: Fitted
+
+    def __init__(
+        self,
+        *,
+        patterns: Patterns,
+        covariates: Sequence[str] = (),
+        strata: str | Sequence[str] | None = None,
+        effect: Effect = "onward",
+        level: float = 0.95,
+    ) -> None:
+        self.patterns = patterns
+        self.covariates = covariates
+        self.strata = strata
+        self.effect = effect
+        self.level = level
+
+    def __repr__(self) -> str:
+        return f"PathHazard({', '.join(f'{name}={value!r}' for name, value in self.get_params().items())})"
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters by name (``deep`` is there for scikit-learn and changes nothing)."""
+        return {name: getattr(self, name) for name in ("patterns", "covariates", "strata", "effect", "level")}
+
+    def set_params(self, **params: Any) -> PathHazard:
+        """Set parameters by name."""
+        known = self.get_params()
+        for name, value in params.items():
+            if name not in known:
+                raise ArgumentError.unknown("parameter", name, known, where="PathHazard.set_params")
+            setattr(self, name, value)
+        return self
+
+    def fit(self, journeys: Journeys, subjects: Subjects) -> PathHazard:
+        """Fit the model.
+
+        Parameters
+        ----------
+        journeys : Journeys
+            Where the paths are looked for.
+        subjects : Subjects
+            From :func:`cjm.subjects`.
+
+        Raises
+        ------
+        ArgumentError
+            For an unknown attribute, or ``effect="event"`` with churn that is an event.
+        InputError
+            If nobody churned, or a term is a combination of others.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If a term has no finite estimate, such as a path after which nobody churned.
+        """
+        names = list(self._named())
+        strata = names_of(self.strata)
+        require(subjects.frame, [*self.covariates, *strata], where="PathHazard.fit")
+        clash = sorted(set(names) & set(self.covariates))
+        if clash:
+            raise ArgumentError.at(
+                f"{clash[0]!r} is both a path and a covariate", where="PathHazard", hint="Rename the path"
+            )
+        if self.effect not in ("onward", "event"):
+            raise ArgumentError.unknown("effect", self.effect, ["onward", "event"], where="PathHazard(effect=...)")
+        if subjects.churn.kind == "inactive":
+            every = self.effect == "event"
+            occurrences = self._find(journeys, "all" if every else "first")
+            self.fitted_ = fit_events(
+                journeys, subjects, occurrences, names, self.covariates, strata, every=every, level=self.level
+            )
+            return self
+        if self.effect == "event":
+            raise ArgumentError.at(
+                'effect="event" is for churn by silence',
+                where="PathHazard",
+                hint="After an event that is churn nothing follows",
+            )
+        occurrences = self._find(journeys, "first")
+        self.fitted_ = fit_times(subjects, occurrences, names, self.covariates, strata, level=self.level)
+        return self
+
+    @property
+    def summary(self) -> pl.DataFrame:
+        """Contract HAZARDS: a row a path and a covariate.
+
+        ``exposed``: persons at risk with the term not zero (for a path: after it). ``events``: those of them who
+        churned meanwhile. ``q``: adjusted over all terms (Benjamini-Hochberg). A path that nobody at risk completed
+        has nulls.
+        """
+        return self._results().summary
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed and what was left out."""
+        return self._results().notes
+
+    def check(self) -> pl.DataFrame:
+        """Test whether hazard ratios are constant, over time (1 - Kaplan-Meier) or the logarithm of the event number.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``term`` (the last row is ``GLOBAL``), ``chi2``, ``df``, ``p``. With many events small changes have small
+            ``p``.
+        """
+        return self._results().check
+
+    def curves(self) -> pl.DataFrame:
+        """Model-based survival with and without each path, from time zero on, other terms at their means.
+
+        A picture of the hazard ratio, not of groups of persons: nobody has completed a path at time zero.
+
+        Returns
+        -------
+        polars.DataFrame
+            Columns of ``strata`` if any, ``term``, ``exposed`` (Boolean), ``time`` (days since time zero; with churn by
+            silence, the number of the event), ``survival``.
+        """
+        fitted = self._results()
+        base = fitted.baseline.sort("group", "time")
+        if fitted.gap:
+            base = _per_event(base)
+        parts = []
+        for path in fitted.paths:
+            j = fitted.terms.index(path)
+            for exposed in (False, True):
+                ratio = float(np.exp(fitted.coef[j] * (exposed - fitted.means[j])))
+                survival = (-pl.col("hazard") * ratio).exp().alias("survival")
+                parts.append(
+                    base.select("group", pl.lit(path).alias("term"), pl.lit(exposed).alias("exposed"), "time", survival)
+                )
+        if not parts:
+            raise ArgumentError.at("no path was estimated, so there is no curve", where="PathHazard.curves")
+        table = pl.concat(parts)
+        if fitted.strata.width:
+            return pl.concat([fitted.strata[table["group"]], table.drop("group")], how="horizontal")
+        return table.drop("group")
+
+    def predict(
+        self, journeys: Journeys, subjects: Subjects, *, at: Moment | None = None, horizon: Duration = "30d"
+    ) -> pl.DataFrame:
+        """Say how each person at risk at a time stands, from what was known by then.
+
+        Parameters
+        ----------
+        journeys : Journeys
+        subjects : Subjects
+        at : str, date or datetime, optional
+            UTC if it has no zone; by default the end of observation.
+        horizon : duration
+            Of ``risk``. With churn by silence it is not used: ``risk`` is the chance that the latest event was the last
+            before the silence.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``person``, ``hazard_ratio`` (against one with all terms at their means), ``risk`` (chance of churn within
+            ``horizon`` if paths stay as they are at ``at``; where that goes beyond the longest follow-up, the last
+            ``horizon`` of follow-up stands for it). Null for a person with a missing covariate or a new stratum.
+        """
+        fitted = self._results()
+        moment = subjects.end if at is None else moment_us(at, "at")
+        if moment > subjects.end:
+            raise ArgumentError.at(
+                "the time is later than the end of observation",
+                where="predict(at=...)",
+                hint="Leave it out to take that",
+            )
+        window = to_us(horizon, "horizon") / DAY_US
+        still = (pl.col("exit") > pl.lit(moment).cast(TIME)) | (
+            (pl.col("exit") == pl.lit(moment).cast(TIME)) & (pl.col("end") == "censored")
+        )
+        frame = subjects.frame.filter((pl.col("entry") <= pl.lit(moment).cast(TIME)) & still)
+        if frame.is_empty():
+            return pl.DataFrame(schema={"person": pl.Int64, "hazard_ratio": pl.Float64, "risk": pl.Float64})
+        latest, number = _latest(journeys, frame, moment)
+        group = _group_of(frame, fitted.strata)
+        occurrences = self._find(journeys, "all" if self.effect == "event" else "first")
+        paths = _paths_at(frame, occurrences, fitted.paths, moment, latest if self.effect == "event" else None)
+        design = encode(frame, self.covariates, fitted.levels)
+        place = [design.terms.index(term) for term in fitted.terms if term not in fitted.paths]
+        x = np.column_stack([paths, design.x[:, place]])
+        ratio = np.exp(linear(x - fitted.means, fitted.coef))
+        if fitted.gap:
+            hazard = _event_hazard(fitted.baseline, group, number)
+        else:
+            hazard = _window_hazard(fitted.baseline, group, (moment - origins(frame)) / DAY_US, window)
+        columns = {"person": frame["person"], "hazard_ratio": ratio, "risk": -np.expm1(-hazard * ratio)}
+        return pl.DataFrame(columns).with_columns(pl.col("hazard_ratio", "risk").fill_nan(None))
+
+    def save(self, path: str | Path) -> None:
+        """Write parameters and results as JSON."""
+        patterns = {name: str(pattern) for name, pattern in self._named().items()}
+        params = {
+            **self.get_params(),
+            "patterns": patterns,
+            "covariates": list(self.covariates),
+            "strata": names_of(self.strata),
+        }
+        write_json(path, params, self._results())
+
+    @classmethod
+    def load(cls, path: str | Path) -> PathHazard:
+        """Read a model that :meth:`save` wrote."""
+        params, fitted = read_json(path)
+        model = cls(**params)
+        model.fitted_ = fitted
+        return model
+
+    def _results(self) -> Fitted:
+        if not hasattr(self, "fitted_"):
+            raise CjmError.at("the model is not fitted", where="PathHazard", hint="Call fit(journeys, subjects) first")
+        return self.fitted_
+
+    def _named(self) -> dict[str, Pattern | str]:
+        if isinstance(self.patterns, Mapping):
+            named = dict(self.patterns)
+        else:
+            several = [self.patterns] if isinstance(self.patterns, (Pattern, str)) else list(self.patterns)
+            named = {str(pattern): pattern for pattern in several}
+        if not named:
+            raise ArgumentError.at(
+                "no patterns are given", where="PathHazard(patterns=...)", hint="cjm.survival.cox needs none"
+            )
+        return named
+
+    def _find(self, journeys: Journeys, occurrence: Literal["first", "all"]) -> pl.DataFrame:
+        from cjm.matching import find
+
+        return find(journeys, self._named(), occurrence=occurrence)
+
+
+def _per_event(base: pl.DataFrame) -> pl.DataFrame:
+    """Spread pools of event numbers over their numbers; cumulative hazards."""
+    spread = base.with_columns(
+        pl.int_ranges(
+            pl.col("time").cast(pl.Int64), pl.col("time").shift(-1).over("group").fill_null(pl.col("time") + 1)
+        ).alias("time")
+    ).explode("time")
+    return spread.with_columns(pl.col("time").cast(pl.Float64), pl.col("hazard").cum_sum().over("group"))
+
+
+def _latest(journeys: Journeys, frame: pl.DataFrame, moment: int) -> tuple[IntArray, IntArray]:
+    """Return time and number of each subject's last event up to ``moment`` (number 0: none)."""
+    events = numbered_events(journeys, frame)
+    known = events.time <= moment
+    time, number = np.zeros(frame.height, dtype=np.int64), np.zeros(frame.height, dtype=np.int64)
+    time[events.subject[known]] = events.time[known]  # in order of time, so that the last one stays
+    number[events.subject[known]] = events.number[known]
+    return time, number
+
+
+def _paths_at(
+    frame: pl.DataFrame, occurrences: pl.DataFrame, names: list[str], moment: int, latest: IntArray | None
+) -> FloatArray:
+    """Return 1 for a path completed by ``moment`` or, with ``latest``, at that very event."""
+    wanted = occurrences.filter(pl.col("pattern").is_in(names))
+    if latest is None:
+        return (completions(frame, wanted, names) <= moment).astype(np.float64)
+    now = pl.DataFrame({"person": frame["person"], "__latest": latest})
+    wanted = wanted.join(now, on="person").filter(pl.col("end").to_physical() == pl.col("__latest"))
+    return (completions(frame, wanted, names) <= moment).astype(np.float64)
+
+
+def _group_of(frame: pl.DataFrame, strata: pl.DataFrame) -> IntArray:
+    """Return each subject's group, -1 for one that was not there when the model was fitted."""
+    if not strata.width:
+        return np.zeros(frame.height, dtype=np.int64)
+    known = strata.cast(pl.String).with_row_index("__group")  # as text: a saved model has lost the finer types
+    joined = (
+        frame.select(strata.columns)
+        .cast(pl.String)
+        .join(known, on=strata.columns, how="left", nulls_equal=True, maintain_order="left")
+    )
+    return joined["__group"].cast(pl.Int64).fill_null(-1).to_numpy()
+
+
+def _event_hazard(baseline: pl.DataFrame, group: IntArray, number: IntArray) -> FloatArray:
+    hazard = np.full(len(group), np.nan)
+    for (place,), pools in baseline.sort("group", "time").group_by("group", maintain_order=True):
+        ours = (group == place) & (number > 0)
+        pool = np.searchsorted(pools["time"].to_numpy(), number[ours], side="right") - 1
+        hazard[ours] = np.where(pool >= 0, pools["hazard"].to_numpy()[np.maximum(pool, 0)], np.nan)
+    return hazard
+
+
+def _window_hazard(baseline: pl.DataFrame, group: IntArray, time: FloatArray, window: float) -> FloatArray:
+    """Return the baseline hazard of (time, time + window], moved back to lie within follow-up."""
+    hazard = np.full(len(group), np.nan)
+    for (place,), steps in baseline.sort("group", "time").group_by("group", maintain_order=True):
+        ours = group == place
+        days = steps["time"].to_numpy()
+        total = np.concatenate(([0.0], steps["hazard"].to_numpy()))
+        begin = np.minimum(time[ours], max(0.0, days[-1] - window))
+        after, before = (np.searchsorted(days, moment, side="right") for moment in (begin + window, begin))
+        hazard[ours] = total[after] - total[before]
+    return hazard

@@ -1,0 +1,123 @@
+"""Newton's method with step-halving, and the checks on what it finds."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from cjm.errors import InputError
+
+__all__ = ["ConvergenceWarning", "check_information", "maximise", "score_tests"]
+
+FloatArray = npt.NDArray[np.float64]
+Evaluate = Callable[[FloatArray], tuple[float, FloatArray, FloatArray]]
+
+_STEPS = 60
+_HALVINGS = 30
+_SINGULAR = 1e-10
+
+
+class ConvergenceWarning(UserWarning):
+    """A fit ended, but one of its coefficients may be infinite or not exact."""
+
+
+def maximise(evaluate: Evaluate, terms: Sequence[str], *, decrement: float = 1e-12) -> tuple[FloatArray, list[str]]:
+    """Return the coefficients at the maximum of a concave log-likelihood, and notes on the search.
+
+    Parameters
+    ----------
+    evaluate : callable
+        From coefficients to log-likelihood, gradient and information matrix. Covariates should be of unit scale.
+    terms : sequence of str
+        Names of the coefficients.
+    decrement : float
+        Stop once gradient' information^-1 gradient is below this; the step that it belongs to is still taken.
+
+    Raises
+    ------
+    InputError
+        If a term is a linear combination of the terms before it.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If a coefficient still moves when the likelihood does not (it is infinite: the covariate separates those with
+        events from those without), or if the search did not end.
+    """
+    beta = np.zeros(len(terms))
+    loglik, gradient, information = evaluate(beta)
+    check_information(information, terms)
+    for _ in range(_STEPS):
+        try:
+            step = np.asarray(np.linalg.solve(information, gradient), dtype=np.float64)
+        except np.linalg.LinAlgError:
+            step = np.zeros(len(terms))
+        gain = float(gradient @ step)
+        if not np.isfinite(gain):
+            break
+        for _ in range(_HALVINGS):
+            trial = evaluate(beta + step)
+            if np.isfinite(trial[0]) and trial[0] >= loglik - 1e-10 * (1 + abs(loglik)):
+                break
+            step = step / 2
+        beta = beta + step
+        loglik, gradient, information = trial
+        if gain < decrement:
+            return beta, _infinite(step, terms)
+    note = "The search for the maximum did not end; do not trust the coefficients"
+    warnings.warn(note, ConvergenceWarning, stacklevel=4)
+    return beta, [note]
+
+
+def _infinite(step: FloatArray, terms: Sequence[str]) -> list[str]:
+    walking = [term for term, moved in zip(terms, np.abs(step), strict=True) if moved > 1e-3]
+    if not walking:
+        return []
+    note = (
+        f"The coefficient of {', '.join(map(repr, walking))} may be infinite: all or no events fall on one side of it. "
+        "Its interval and p value mean nothing; leave it out or give it more data"
+    )
+    warnings.warn(note, ConvergenceWarning, stacklevel=5)
+    return [note]
+
+
+def check_information(information: FloatArray, terms: Sequence[str]) -> None:
+    """Raise for the first term that carries no information beyond the terms before it (Cholesky, in order)."""
+    size = np.sqrt(np.maximum(np.diag(information), 0.0))
+    for j, term in enumerate(terms):
+        if size[j] <= _SINGULAR * max(1.0, float(size.max())):
+            raise InputError.at(
+                f"{term!r} does not vary among those at risk when events happen",
+                where="covariates",
+                hint="Leave it out",
+            )
+        unit = information[: j + 1, : j + 1] / np.outer(size[: j + 1], size[: j + 1])
+        if j and unit[j, j] - unit[:j, j] @ np.linalg.solve(unit[:j, :j], unit[:j, j]) < _SINGULAR:
+            raise InputError.at(
+                f"{term!r} is a linear combination of {', '.join(map(repr, terms[:j]))}",
+                where="covariates",
+                hint="Leave one of them out",
+            )
+
+
+def score_tests(gradient: FloatArray, cross: FloatArray, square: FloatArray, information: FloatArray) -> FloatArray:
+    """Return the score statistics of added terms, one by one and (last) all together.
+
+    NaN for a term that adds nothing to the fitted ones, and then for all together.
+
+    Parameters
+    ----------
+    gradient : ndarray, shape (p,)
+        Of the added terms, at the fitted coefficients of the ``p`` terms there were.
+    cross, square, information : ndarray, shape (p, p)
+        Information between the fitted and the added terms, of the added, and of the fitted terms.
+    """
+    rest = square - cross.T @ np.linalg.solve(information, cross)
+    varies = np.diag(rest) > 1e-12 * np.diag(square)
+    single = np.divide(gradient**2, np.diag(rest), out=np.full(len(gradient), np.nan), where=varies)
+    if not varies.all():
+        return np.append(single, np.nan)
+    return np.append(single, gradient @ np.linalg.pinv(rest, hermitian=True) @ gradient)

@@ -1,0 +1,215 @@
+"""``find`` against an oracle that tries every assignment of events to steps."""
+
+from itertools import combinations
+from unittest import mock
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from cjm.errors import PatternError
+from cjm.journeys import EventArrays, Journeys
+from cjm.matching import find, find_matches
+from cjm.patterns import AttributeTest, Name, Pattern, Selector, Step, _parts
+
+LETTERS = ["a", "b", "c"]
+
+
+def journeys_of(logs, end=None):
+    """Make journeys from a list of (time, letter, flag) for each person; touchpoints are ``x:a, x:b, y:c``."""
+    events = [event for log in logs for event in log]
+    touchpoints = pl.DataFrame(
+        {"touchpoint": ["x:a", "x:b", "y:c"], "channel": ["x", "x", "y"], "event": ["a", "b", "c"]}
+    )
+    kept = [(person, log) for person, log in enumerate(logs, start=7) if log]
+    arrays = EventArrays(
+        person=np.array([person for person, _ in kept], dtype=np.int64),
+        offsets=np.cumsum([0, *(len(log) for _, log in kept)]).astype(np.int64),
+        time=np.array([event[0] for event in events], dtype=np.int64),
+        code=np.array([LETTERS.index(event[1]) for event in events], dtype=np.int32),
+        session=np.arange(len(events), dtype=np.int64),
+    )
+    attributes = pl.DataFrame({"flag": [event[2] for event in events]}, schema={"flag": pl.Boolean})
+    latest = max((event[0] for event in events), default=0)
+    return Journeys(arrays, touchpoints, attributes, gap=1, end=latest if end is None else end)
+
+
+def passes(selector, event):
+    _, letter, flag = event
+    channel = "y" if letter == "c" else "x"
+    named = any(name.channel in (None, channel) and name.event in (None, letter) for name in selector.names)
+    return named and all(flag is not None and flag == (test.values[0] == "true") for test in selector.tests)
+
+
+def assignments(pattern, log, known_to, begin):
+    """Return every (index of first event, index of last) that some choice of events from ``begin`` on gives."""
+    time = [event[0] for event in log]
+    found = set()
+
+    def holds(absence, last):
+        inside = (log[i] for i in range(last + 1, len(log)) if time[i] - time[last] <= absence.within)
+        return time[last] + absence.within <= known_to and not any(passes(absence.what, event) for event in inside)
+
+    def go(number, first, last):
+        absences = []
+        while number < len(pattern.steps) and pattern.steps[number].absent:
+            absences.append(pattern.steps[number])
+            number += 1
+        if not all(holds(absence, last) for absence in absences):
+            return
+        if number == len(pattern.steps):
+            if pattern.span_us is None or time[last] - time[first] <= pattern.span_us:
+                found.add((first, last))
+            return
+        step = pattern.steps[number]
+        candidates = [i for i in range(begin if last is None else last + 1, len(log)) if passes(step.what, log[i])]
+        for chosen in combinations(candidates, step.count):
+            base = chosen[0] if last is None else last
+            ages = [time[i] - time[base] for i in chosen]
+            if step.within is not None and ages[-1] > step.within:
+                continue
+            if last is not None and ages[0] < (step.after or 0):
+                continue
+            if any(ages[0] <= absence.within for absence in absences):
+                continue
+            if step.strict and list(chosen) != list(range(last + 1, last + 1 + step.count)):
+                continue
+            if step.unless and any(passes(step.unless, log[i]) for i in range(base + 1, chosen[-1])):
+                continue
+            go(number + 1, chosen[0] if first is None else first, chosen[-1])
+
+    go(0, None, None)
+    return found
+
+
+def expected(pattern, log, occurrence, known_to):
+    begin, result = 0, []
+    while True:
+        latest = {last: first for first, last in sorted(assignments(pattern, log, known_to, begin))}
+        if occurrence == "all":
+            return [(first, last) for last, first in sorted(latest.items())]
+        if not latest:
+            return result
+        last = min(latest)
+        result.append((latest[last], last))
+        if occurrence == "first":
+            return result
+        begin = last + 1
+        while pattern.confirm_us is not None and begin < len(log):
+            if log[begin][0] - log[last][0] > pattern.confirm_us:
+                break
+            begin += 1
+
+
+def rows_of(found):
+    return list(zip(found.person.tolist(), found.start.tolist(), found.end.tolist(), strict=True))
+
+
+def expected_rows(pattern, people, journeys, occurrence):
+    rows = []
+    for row, log in enumerate([log for log in people if log]):
+        base = int(journeys.arrays.offsets[row])
+        matches = expected(pattern, log, occurrence, journeys.end)
+        rows += [(row, base + first, base + last) for first, last in matches]
+    return rows
+
+
+def logs(size=9, letters="abc"):
+    event = st.tuples(
+        st.sampled_from([0, 0, 1, 1, 2, 4]), st.sampled_from(letters), st.sampled_from([True, False, None])
+    )
+
+    def timed(steps):
+        times = np.cumsum([gap for gap, _, _ in steps]).tolist()
+        return [(time, letter, flag) for time, (_, letter, flag) in zip(times, steps, strict=True)]
+
+    return st.lists(event, max_size=size).map(timed)
+
+
+names = st.sampled_from(
+    [Name("x", "a"), Name("x", "b"), Name("y", "c"), Name("x", None), Name(None, "b"), Name(None, None)]
+)
+selectors = st.builds(
+    Selector,
+    st.lists(names, min_size=1, max_size=2).map(tuple),
+    st.sampled_from([(), (), (), (AttributeTest("flag", "=", ("true",)),)]),
+)
+limits = st.one_of(st.none(), st.integers(0, 6))
+moves = st.builds(
+    Step,
+    selectors,
+    within=limits,
+    after=st.one_of(st.none(), st.none(), st.integers(0, 3)),
+    unless=st.one_of(st.none(), st.none(), selectors),
+    strict=st.sampled_from([False, False, True]),
+    count=st.sampled_from([1, 1, 2, 3]),
+)
+absences = st.builds(Step, selectors, within=st.integers(0, 4), absent=st.just(True))
+single = st.builds(Step, selectors)
+counted = st.builds(Step, selectors, within=limits, unless=st.one_of(st.none(), selectors), count=st.integers(2, 3))
+
+
+@st.composite
+def patterns(draw):
+    first = draw(st.one_of(single, single, counted))
+    rest = draw(st.lists(st.one_of(moves, moves, absences), max_size=4))
+    try:
+        return Pattern((first, *rest), draw(st.one_of(st.none(), st.integers(0, 12))))
+    except PatternError:
+        assume(False)
+
+
+@pytest.mark.parametrize("occurrence", ["first", "non_overlapping", "all"])
+@settings(max_examples=250, deadline=None)
+@given(data=st.data())
+def test_find_equals_every_assignment(occurrence, data):
+    pattern = data.draw(patterns())
+    people = data.draw(st.lists(logs(), min_size=1, max_size=4))
+    journeys = journeys_of(people, end=data.draw(st.sampled_from([None, None, 3, 30])))
+    found = find_matches(journeys, {"p": pattern}, occurrence=occurrence)["p"]
+    assert found.refused == 0
+    assert rows_of(found) == expected_rows(pattern, people, journeys, occurrence)
+
+
+@pytest.mark.filterwarnings("ignore:pattern 'p'.*attempts were refused")
+@settings(max_examples=250, deadline=None)
+@given(data=st.data())
+def test_full_rings_lose_nothing_unless_they_say_so(data):
+    later = st.builds(
+        Step,
+        st.just(Selector((Name("x", "b"),))),
+        within=st.one_of(st.none(), st.integers(4, 12)),
+        after=st.integers(0, 4),
+        count=st.integers(1, 3),
+        strict=st.sampled_from([False, False, False, True]),
+    )
+    middle = st.lists(
+        st.builds(Step, st.just(Selector((Name("y", "c"),))), within=st.integers(0, 3), absent=st.just(True)),
+        max_size=1,
+    )
+    pattern = Pattern((Step(Selector((Name("x", "a"),))), *data.draw(middle), data.draw(later)))
+    people = data.draw(st.lists(logs(size=12, letters="aaaabbbc"), min_size=2, max_size=6))
+    journeys = journeys_of(people)
+    with mock.patch.object(_parts, "_RING", 2):
+        found = find_matches(journeys, {"p": pattern}, occurrence="all")["p"]
+    want = expected_rows(pattern, people, journeys, "all")
+    if found.refused == 0:
+        assert rows_of(found) == want
+    else:
+        ends = {(person, end) for person, _, end in want}
+        assert {(person, end) for person, _, end in rows_of(found)} <= ends
+
+
+@settings(max_examples=60, deadline=None)
+@given(pattern=patterns(), people=st.lists(logs(), min_size=1, max_size=3))
+def test_frame_agrees_with_positions(pattern, people):
+    journeys = journeys_of(people)
+    found = find_matches(journeys, {"p": pattern}, occurrence="all")["p"]
+    frame = find(journeys, {"p": pattern}, occurrence="all")
+    arrays = journeys.arrays
+    assert frame["person"].to_list() == arrays.person[found.person].tolist()
+    assert frame["start"].to_physical().to_list() == arrays.time[found.start].tolist()
+    assert (frame["end"] - frame["start"]).to_list() == frame["span"].to_list()
+    assert ("confirmed_at" in frame.columns) == (pattern.confirm_us is not None)
