@@ -79,8 +79,8 @@ def format_duration(us: int) -> str:
     parts = []
     rest = us
     for unit, size in _UNITS.items():
-        if unit == "w" and rest % size:
-            continue
+        if unit == "w":
+            continue  # two weeks and a day read better as fifteen days
         count, rest = divmod(rest, size)
         if count:
             parts.append(f"{count}{unit}")

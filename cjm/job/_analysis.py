@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import polars as pl
 
@@ -130,8 +131,8 @@ def _build(config: Config, log: EventLog, people: Identities | None, steps: Step
         found.tables["sessions"] = journeys.sessions.collect()
         found.tables["persons"] = journeys.persons.collect()
         step.rows_out = found.tables["journey_events"].height
-    time = found.tables["journey_events"]["time"]
-    found.period = (f"{time.min():%Y-%m-%dT%H:%M:%SZ}", f"{time.max():%Y-%m-%dT%H:%M:%SZ}")
+    first, last = (datetime.fromtimestamp(us / 1e6, UTC) for us in (journeys.arrays.time.min(), journeys.end))
+    found.period = (f"{first:%Y-%m-%dT%H:%M:%SZ}", f"{last:%Y-%m-%dT%H:%M:%SZ}")
     found.counts = {
         name: found.tables[table].height
         for name, table in {"events": "journey_events", "persons": "persons", "sessions": "sessions"}.items()

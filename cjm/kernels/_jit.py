@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 import numpy as np
@@ -21,7 +21,7 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
         compiled = numba.njit(cache=True, nogil=True)(function)
     except RuntimeError:  # no writable place for the cache: an installed package in a read-only container
         compiled = numba.njit(nogil=True)(function)
-    return compiled  # type: ignore[no-any-return]
+    return cast("Callable[P, R]", compiled)
 
 
 def as_array(values: Any, dtype: npt.DTypeLike) -> npt.NDArray[Any]:

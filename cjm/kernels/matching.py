@@ -146,7 +146,7 @@ def find_matches(  # type: ignore[no-untyped-def]
                 rows[found, 1] = start
                 rows[found, 2] = i
                 found += 1
-                ended = confirm < 0 and mode != ALL
+                ended = bool(confirm < 0 and mode != ALL)
                 if ended:
                     break
         if ended:

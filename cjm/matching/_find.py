@@ -18,12 +18,12 @@ import polars as pl
 from cjm.contracts import TIME
 from cjm.errors import ArgumentError
 from cjm.matching._tables import Compiler, Tables
-from cjm.patterns import Pattern
+from cjm.patterns import Pattern, Step
 
 if TYPE_CHECKING:
     from cjm.journeys import EventArrays, Journeys
 
-__all__ = ["Matches", "Occurrence", "Patterns", "find", "find_matches", "named_patterns"]
+__all__ = ["Matches", "Occurrence", "Patterns", "find", "find_matches", "named_patterns", "touchpoints_of"]
 
 Occurrence = Literal["first", "non_overlapping", "all"]
 Patterns = Pattern | str | Mapping[str, Pattern | str] | Sequence[Pattern | str]
@@ -251,3 +251,19 @@ def _ranges(offsets: IntArray) -> list[tuple[int, int]]:
     cuts = np.searchsorted(offsets, np.arange(0, events, _EVENTS_A_TASK))
     edges = np.unique(np.concatenate(([0], cuts, [len(offsets) - 1])))
     return [(int(a), int(b)) for a, b in pairwise(edges)] or [(0, 0)]
+
+
+def touchpoints_of(journeys: Journeys, selector: str) -> list[str]:
+    """Return the touchpoints that a selector such as ``"store:*"`` names.
+
+    Raises
+    ------
+    ArgumentError
+        If it names none that occurs, or is more than a selector of touchpoints.
+    """
+    parsed = Pattern.parse(selector)
+    step = parsed.steps[0]
+    if parsed != Pattern((Step(step.what),)) or step.what.tests:
+        raise ArgumentError.at(f"{selector!r} is more than touchpoints", hint='Such as "store:visit", "store:*"')
+    codes = Compiler(journeys).codes(step.what, f"{selector!r}")
+    return journeys.touchpoints["touchpoint"].gather(codes).to_list()

@@ -98,7 +98,7 @@ class Pattern:
         Examples
         --------
         >>> str(Pattern.from_touchpoints(["web:view offer", "store:visit"], max_gap="7d"))
-        'web:"view offer" -> store:visit within 1w'
+        'web:"view offer" -> store:visit within 7d'
         """
         gap = None if max_gap is None else to_us(max_gap, "max_gap")
         steps: list[Step] = []

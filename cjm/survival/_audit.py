@@ -10,7 +10,7 @@ import polars as pl
 from cjm.durations import format_duration
 from cjm.journeys import Journeys
 from cjm.survival._churn import Churn
-from cjm.survival._times import silences
+from cjm.survival._times import signs_of_life, silences
 
 __all__ = ["audit_table"]
 
@@ -44,7 +44,7 @@ def audit_table(
     after = _events_after(journeys, churned, end)
     rows.append(("events after churn", after, None, "events of churned subjects after their exit; they are not used"))
     if churn.kind == "inactive":
-        rows += _inactivity(journeys, churn.gap, end, frame["person"])
+        rows += _inactivity(signs_of_life(journeys, churn.touchpoints), churn.gap, end, frame["person"])
     return pl.DataFrame(
         rows,
         schema={"measure": pl.String, "count": pl.Int64, "share": pl.Float64, "meaning": pl.String},

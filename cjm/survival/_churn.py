@@ -11,6 +11,7 @@ import polars as pl
 from cjm.contracts import TIME
 from cjm.durations import Duration, format_duration, to_us
 from cjm.errors import ArgumentError, InputError
+from cjm.patterns import Pattern
 
 __all__ = ["Churn", "first_times"]
 
@@ -26,7 +27,7 @@ class Churn:
     ----------
     kind : {"event", "inactive", "table"}
     touchpoints : tuple of str
-        Of ``event``.
+        Of ``event``: what is churn. Of ``inactive``: what ends a silence; all events if empty.
     gap : int
         Of ``inactive``: microseconds.
 
@@ -53,12 +54,18 @@ class Churn:
         return cls("event", tuple(sorted(set(touchpoints))))
 
     @classmethod
-    def inactive(cls, gap: Duration) -> Churn:
-        """Churn is silence longer than ``gap`` after an event; a return after it does not undo it."""
+    def inactive(cls, gap: Duration, *activity: str) -> Churn:
+        """Churn is silence longer than ``gap`` after an event; a return after it does not undo it.
+
+        ``activity`` names the touchpoints that count as signs of life, as in a pattern: ``"store:*"``. Without it all
+        events do, also those that a customer only receives.
+        """
         us = to_us(gap, "Churn.inactive(gap)")
         if us == 0:
             raise ArgumentError.at("the silence must be longer than zero", where="Churn.inactive")
-        return cls("inactive", gap=us)
+        for selector in activity:
+            Pattern.parse(selector)
+        return cls("inactive", tuple(sorted(set(activity))), us)
 
     @classmethod
     def table(cls, frame: pl.DataFrame) -> Churn:
@@ -77,13 +84,10 @@ class Churn:
         word, _, rest = text.strip().partition(" ")
         rest = rest.strip()
         if word == "inactive" and rest:
-            return cls.inactive(rest)
+            gap, _, names = rest.partition(" of ")
+            return cls.inactive(gap, *_texts(names))
         if word == "event" and rest:
-            try:
-                names = json.loads(f"[{rest}]") if rest.startswith('"') else [rest]
-            except ValueError:
-                names = []
-            return cls.event(*names)
+            return cls.event(*_texts(rest))
         raise ArgumentError.at(
             f"{text!r} is no churn definition",
             where="Churn.parse",
@@ -91,10 +95,11 @@ class Churn:
         )
 
     def __str__(self) -> str:
+        names = ", ".join(json.dumps(name, ensure_ascii=False) for name in self.touchpoints)
         if self.kind == "event":
-            return "event " + ", ".join(json.dumps(name, ensure_ascii=False) for name in self.touchpoints)
+            return f"event {names}"
         if self.kind == "inactive":
-            return f"inactive {format_duration(self.gap)}"
+            return f"inactive {format_duration(self.gap)}" + (f" of {names}" if names else "")
         assert self.times is not None
         return f"table of {self.times.height} persons"
 
@@ -107,6 +112,16 @@ class Churn:
 
     def __hash__(self) -> int:
         return hash(str(self))
+
+
+def _texts(text: str) -> list[str]:
+    """Read touchpoints: JSON texts with commas between them, or one touchpoint as it is."""
+    if not text.startswith('"'):
+        return [text] if text else []
+    try:
+        return list(json.loads(f"[{text}]"))
+    except ValueError:
+        return []
 
 
 def first_times(frame: pl.DataFrame, *, where: str) -> pl.DataFrame:

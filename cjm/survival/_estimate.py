@@ -18,6 +18,7 @@ from cjm.survival._rows import at_events, completions, event_rows, path_rows
 from cjm.survival._silence import fit_silence
 from cjm.survival._subjects import Subjects
 from cjm.survival._summary import check_table, exposure, hazard_table
+from cjm.survival._times import signs_of_life
 
 __all__ = ["fit_events", "fit_times"]
 
@@ -72,7 +73,7 @@ def fit_events(
     """Fit an event-level model of silence."""
     frame = subjects.frame
     gap = subjects.churn.gap
-    rows = event_rows(journeys, frame, gap)
+    rows = event_rows(signs_of_life(journeys, subjects.churn.touchpoints), frame, gap)
     if every:
         x = at_events(frame, rows, occurrences, names)
     else:

@@ -20,6 +20,7 @@ from cjm.survival._fitted import Fitted, read_json, write_json
 from cjm.survival._rows import completions, numbered_events, origins
 from cjm.survival._subjects import Moment, Subjects, moment_us
 from cjm.survival._sums import linear
+from cjm.survival._times import signs_of_life
 
 __all__ = ["PathHazard"]
 
@@ -244,7 +245,7 @@ class PathHazard:
         frame = subjects.frame.filter((pl.col("entry") <= pl.lit(moment).cast(TIME)) & still)
         if frame.is_empty():
             return pl.DataFrame(schema={"person": pl.Int64, "hazard_ratio": pl.Float64, "risk": pl.Float64})
-        latest, number = _latest(journeys, frame, moment)
+        latest, number = _latest(signs_of_life(journeys, subjects.churn.touchpoints), frame, moment)
         group = _group_of(frame, fitted.strata)
         occurrences = self._find(journeys, "all" if self.effect == "event" else "first")
         paths = _paths_at(frame, occurrences, fitted.paths, moment, latest if self.effect == "event" else None)

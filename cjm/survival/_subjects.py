@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from cjm.errors import ArgumentError, InputError
 from cjm.journeys import Journeys
 from cjm.survival._audit import audit_table
 from cjm.survival._churn import Churn, first_times
-from cjm.survival._times import silences, touchpoint_times
+from cjm.survival._times import signs_of_life, silences, touchpoint_times
 
 __all__ = ["Subjects", "moment_us", "subjects"]
 
@@ -50,6 +50,10 @@ class Subjects:
 
     def __repr__(self) -> str:
         return f"Subjects({self.frame.height:,} persons, {int(self.frame['churned'].sum()):,} churned: {self.churn})"
+
+    def filter(self, predicate: pl.Expr) -> Subjects:
+        """Keep the subjects for which ``predicate`` (over the columns of ``frame``) is true; the audit stays."""
+        return replace(self, frame=self.frame.filter(predicate))
 
     def audit(self) -> pl.DataFrame:
         """Return how the subjects came about.
@@ -221,14 +225,14 @@ def _at_risk(journeys: Journeys, persons: pl.DataFrame | None) -> pl.DataFrame:
 
 def _origin(journeys: Journeys, table: pl.DataFrame, origin: str | pl.DataFrame | None) -> pl.DataFrame:
     """Add time zero and entry: the latest of time zero, the given entry and the start of the log."""
+    start = int(journeys.arrays.time.min())
     if origin is None:
         table = table.with_columns(__origin=pl.coalesce("__at", "__seen"))
-        return table.with_columns(__entry=pl.col("__origin"))
+        return table.with_columns(__entry=pl.col("__origin").clip(lower_bound=start))
     if isinstance(origin, str):
         times = touchpoint_times(journeys, [origin])
     else:
         times = first_times(origin, where="subjects(origin=...)")
-    start = int(journeys.arrays.time.min())
     table = table.join(times.select("person", pl.col("time").to_physical().alias("__origin")), on="person", how="left")
     late = pl.max_horizontal("__origin", "__at", pl.lit(start, dtype=pl.Int64))
     return table.with_columns(__entry=pl.when(pl.col("__origin").is_not_null()).then(late))
@@ -238,7 +242,8 @@ def _churn_times(journeys: Journeys, churn: Churn, table: pl.DataFrame) -> pl.Da
     """Return ``person`` and ``__churn`` in microseconds; of a silence, the instant at which it has lasted the gap."""
     if churn.kind == "inactive":
         last = int(table["__last"][0])
-        silent = silences(journeys, churn.gap, last).join(table.select("person", "__entry"), on="person")
+        alive = signs_of_life(journeys, churn.touchpoints)
+        silent = silences(alive, churn.gap, last).join(table.select("person", "__entry"), on="person")
         return (
             silent.filter(pl.col("time") >= pl.col("__entry"))
             .group_by("person")

@@ -10,7 +10,23 @@ import polars as pl
 from cjm.contracts import TIME
 from cjm.journeys import Journeys
 
-__all__ = ["silences", "touchpoint_times"]
+__all__ = ["signs_of_life", "silences", "touchpoint_times"]
+
+
+def signs_of_life(journeys: Journeys, activity: Sequence[str]) -> Journeys:
+    """Return the journeys with only the events that end a silence: those that ``activity`` names, all if it is empty.
+
+    Raises
+    ------
+    ArgumentError
+        For a touchpoint or channel that does not occur.
+    """
+    if not activity:
+        return journeys
+    from cjm.matching import touchpoints_of
+
+    names = [name for selector in activity for name in touchpoints_of(journeys, selector)]
+    return journeys.filter(pl.col("touchpoint").is_in(names))
 
 
 def silences(journeys: Journeys, gap: int, end: int) -> pl.DataFrame:

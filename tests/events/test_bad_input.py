@@ -157,9 +157,9 @@ def test_files_of_one_source_must_agree_on_declared_columns(tmp_path: Path) -> N
 
 
 PLACEHOLDERS = [
-    "null", "NULL", "None", "none", "nan", "NaN", "undefined", "Undefined", "unknown", "anonymous", "guest", "(not set)",
-    "not set", "(none)", "true", "False", "[object Object]", "0", "00", "0000000000", "-1", "-", "--", "", " ", "\t",
-    "00000000-0000-0000-0000-000000000000", "n/a", "N/A", "nil",
+    "null", "NULL", "None", "none", "nan", "NaN", "undefined", "Undefined", "unknown", "anonymous", "guest",
+    "(not set)", "not set", "(none)", "true", "False", "[object Object]", "0", "00", "0000000000", "-1", "-", "--",
+    "", " ", "\t", "00000000-0000-0000-0000-000000000000", "n/a", "N/A", "nil",
 ]  # fmt: skip
 
 
