@@ -23,11 +23,11 @@ __all__ = [
 
 
 def sample_path() -> Path:
-    """Return the folder of the sample: about 2,000 customers over 180 days, made by ``python -m cjm.datasets``.
+    """Return the folder of the sample: 4,000 customers over 180 days, made by ``python -m cjm.datasets``.
 
     Examples
     --------
     >>> open_world(sample_path()).persons.height
-    2000
+    4000
     """
     return Path(__file__).parent / "sample"

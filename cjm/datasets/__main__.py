@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cjm.datasets import sample_path, simulate
 
-SAMPLE = {"persons": 2_000, "days": 180, "seed": 2026, "linkable": 0.9, "intensity": 0.7}
+SAMPLE = {"persons": 4_000, "days": 180, "seed": 2026, "linkable": 0.9, "intensity": 0.6}
 
 
 def main(arguments: list[str] | None = None) -> None:

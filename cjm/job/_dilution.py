@@ -60,15 +60,16 @@ def dilution(
         hidden = min(round(anonymous * completed), customers.height - exposed)
         share = hidden / (customers.height - exposed) if customers.height > exposed else 0.0
         corrected = ratio * (1 - share) / (1 - share * ratio) if share * ratio < 1 else None
-        rows.append((name, ratio, exposed, hidden, corrected, _sentence(name, ratio, anonymous, hidden, corrected)))
+        rows.append((name, ratio, exposed, hidden, corrected, _sentence(pattern, ratio, anonymous, hidden, corrected)))
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
 
 
-def _sentence(name: str, ratio: float, anonymous: int, hidden: int, corrected: float | None) -> str:
+def _sentence(pattern: Pattern, ratio: float, anonymous: int, hidden: int, corrected: float | None) -> str:
     if anonymous == 0:
-        return f"{name}: every first step was seen on an identifier that belongs to a customer; nothing is diluted."
-    limit = f"{corrected:.2f}" if corrected is not None else "without a bound"
+        return f"{pattern}: every first step was seen on an identifier that belongs to a customer; nothing is diluted."
+    limit = f"{corrected:.2f}" if corrected is not None else "any size"
     return (
-        f"{name}: {anonymous:,} anonymous persons did the first step. If all of them were customers, up to {hidden:,} "
-        f"exposed ones are hidden in the comparison group, and the ratio of {ratio:.2f} could be {limit} in truth."
+        f"{pattern}: {anonymous:,} anonymous persons did the first step. If all of them were customers, up to {hidden:,} "
+        f"of them went the whole path unseen and count as not exposed; the ratio of {ratio:.2f} could then be as far from "
+        f"1 as {limit}."
     )

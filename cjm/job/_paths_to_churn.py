@@ -43,7 +43,7 @@ def paths_to_churn(
     subjects = cjm.subjects(journeys, _definition(config, churn, people), persons=risk, origin=churn.origin)
     tables = {"subjects": subjects.frame, "audit": subjects.audit()}
     curves = cjm.survival_curves(subjects, by=churn.by)
-    group = pl.col(churn.by).cast(pl.String).fill_null("unknown") if churn.by else pl.lit("all")
+    group = pl.format("{}: {}", pl.lit(churn.by), pl.col(churn.by).fill_null("unknown")) if churn.by else pl.lit("all")
     tables["curves"] = curves.select(group.alias("group"), pl.exclude(churn.by or ""))
     notes = list(subjects.notes)
 

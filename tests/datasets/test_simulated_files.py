@@ -81,7 +81,7 @@ def test_the_sample_is_small_and_made_by_the_command(tmp_path):
     made = tmp_path / "sample"
     maker.main([str(made)])
     files = sorted(path.relative_to(made) for path in made.rglob("*.*"))
-    assert sum((sample_path() / file).stat().st_size for file in files) < 3_000_000
+    assert sum((sample_path() / file).stat().st_size for file in files) < 4_000_000
     assert len(files) == 12
     old, new = open_world(sample_path()), open_world(made)
     for name, frame in read(new).items():

@@ -1,0 +1,326 @@
+"""The pictures that Altair draws: each as still SVG, once for a desk and once for a phone.
+
+Columns of the data never become field names here (a field name is an expression in Vega-Lite); the data come as rows
+with fixed keys, so a name from the data can only ever be a value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from cjm.report._text import fit
+
+__all__ = ["NARROW", "WIDE", "Picture", "bars", "curves", "forest", "heat", "palette", "panels", "small_bars"]
+
+WIDE, NARROW = 760, 358
+# Dark enough on white to be read as text, apart for the colour-blind (after Okabe and Ito).
+COLOURS = ("#1f5f8b", "#c4561b", "#2a8367", "#8a4a8f", "#8f6b00", "#4f5bb0", "#a83253", "#47727a")
+GREY, INK, QUIET, GRID = "#8b9299", "#22282e", "#5b646d", "#e6e9ec"
+# The fonts of the picture are measured when it is drawn: Liberation Sans has the measures of Arial and Helvetica.
+FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
+_BETWEEN, _Y_AXIS = 22, 40
+Row = dict[str, Any]
+_TAG = re.compile(r"<[^<>]*>")
+_OWN_IDS = re.compile(r'(\bid="|url\(#|href="#)(clip|gradient)')
+
+
+class Picture:
+    """One picture in both widths, with the sentence that stands for it where it cannot be seen."""
+
+    def __init__(self, draw: Callable[[int], str], alt: str, caption: str = "") -> None:
+        self.wide = draw(WIDE)
+        self.narrow = draw(NARROW)
+        self.alt = alt
+        self.caption = caption
+
+
+def palette(names: Sequence[str]) -> dict[str, str]:
+    """Return a colour a name, in the order given; names beyond the palette are grey."""
+    return {name: COLOURS[index] if index < len(COLOURS) else GREY for index, name in enumerate(names)}
+
+
+def panels(
+    areas: Sequence[tuple[str, str, Sequence[Row]]], colours: Sequence[str], *, key: str
+) -> Callable[[int], str]:
+    """Draw areas over time, each on its own scale: a name, its figures, and rows of ``x`` (ISO text) and ``y``."""
+
+    def draw(width: int) -> str:
+        import altair as alt
+
+        columns = 2 if width == WIDE and len(areas) > 1 else 1
+        inner = (width - (columns - 1) * _BETWEEN) // columns - _Y_AXIS
+        charts = []
+        for index, (colour, (name, figures, rows)) in enumerate(zip(colours, areas, strict=True)):
+            x = alt.X("x:T", title=None, scale=alt.Scale(type="utc"), axis=_time_axis(inner))
+            y_axis = alt.Axis(tickCount=3, format="~s", minExtent=_Y_AXIS - 6)
+            y = alt.Y("y:Q", title=None, scale=alt.Scale(zero=True), axis=y_axis)
+            base = _rows(f"rows{index}").encode(x=x, y=y)
+            dot = {"color": colour} if len(rows) == 1 else False
+            marks = alt.layer(
+                base.mark_area(color=colour, opacity=0.14), base.mark_line(color=colour, strokeWidth=2, point=dot)
+            )
+            charts.append(marks.properties(width=inner, height=84, title=_head(name, figures, inner)))
+        data = {f"rows{index}": rows for index, (_, _, rows) in enumerate(areas)}
+        return _svg(alt.concat(*charts, columns=columns, spacing=_BETWEEN), data, f"{key}-{width}")
+
+    return draw
+
+
+def bars(rows: Sequence[Row], *, colour: str = COLOURS[0], key: str) -> Callable[[int], str]:
+    """Draw one bar a row, its name and figures above it; rows have ``name``, ``share`` (0 to 1) and ``text``."""
+
+    def draw(width: int) -> str:
+        import altair as alt
+
+        base = _rows()
+        whole = [{"row": index, "share": 1} for index in range(len(rows))]
+        y = alt.Y("row:O", axis=None)
+        x = alt.X("share:Q", axis=None, scale=alt.Scale(domain=[0, 1]))
+        layers = alt.layer(
+            _rows("whole").mark_bar(height=13, yOffset=9, color="#eef1f3").encode(x=x, y=y),
+            base.mark_bar(height=13, yOffset=9, color=colour).encode(x=x, y=y),
+            base.mark_text(align="left", dy=-9, fontSize=12.5, color=INK).encode(x=alt.value(0), y=y, text="name:N"),
+            base.mark_text(align="right", dy=-9, fontSize=12.5, color=INK, fontWeight=600).encode(
+                x=alt.value(width - 1), y=y, text="text:N"
+            ),
+        )
+        data = {"rows": _numbered(rows, width), "whole": whole}
+        return _svg(_sized(layers, width, 46 * len(rows) + 8), data, f"{key}-{width}")
+
+    return draw
+
+
+def forest(rows: Sequence[Row], *, rule: float, log: bool, key: str, axis: str, fmt: str) -> Callable[[int], str]:
+    """Draw estimates with intervals around a rule; rows: ``name``, ``value``, ``low``, ``high``, ``text``, ``tone``."""
+
+    def draw(width: int) -> str:
+        import altair as alt
+
+        base = _rows()
+        low, high = min([row["low"] for row in rows] + [rule]), max([row["high"] for row in rows] + [rule])
+        room = (high / low) ** 0.04 if log else (high - low) * 0.04
+        domain = [low / room, high * room] if log else [low - room, high + room]
+        scale = alt.Scale(type="log" if log else "linear", domain=domain, nice=False)
+        ticks = _log_ticks(*domain) if log else alt.Undefined
+        x_axis = alt.Axis(title=axis, format=fmt, values=ticks, tickCount=5, grid=True)
+        x, y = alt.X("low:Q", scale=scale, axis=x_axis), alt.Y("row:O", axis=None)
+        tone = alt.Color("tone:N", scale=alt.Scale(domain=["more", "less", "open"], range=_TONES), legend=None)
+        layers = alt.layer(
+            _rows("rule").mark_rule(color=INK, strokeWidth=1, opacity=0.55).encode(x=x),
+            base.mark_rule(strokeWidth=2.5, yOffset=9).encode(x=x, x2="high:Q", y=y, color=tone),
+            base.mark_point(filled=True, size=75, opacity=1, yOffset=9).encode(x="value:Q", y=y, color=tone),
+            *(
+                base.mark_text(align="left", dy=-9, fontSize=12.5, **look).encode(x=alt.value(0), y=y, text="name:N")
+                for look in ({"stroke": "white", "strokeWidth": 4, "strokeJoin": "round"}, {"color": INK})
+            ),
+            base.mark_text(align="right", dy=-9, fontSize=12.5, color=INK, fontWeight=600).encode(
+                x=alt.value(width - 1), y=y, text="text:N"
+            ),
+        )
+        data = {"rows": _numbered(rows, width), "rule": [{"low": rule}]}
+        return _svg(_sized(layers, width, 46 * len(rows) + 52), data, f"{key}-{width}")
+
+    return draw
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Return round ratios within the limits, from the coarsest set that has at least three of them."""
+    sets = ((0.01, 0.1, 1, 10, 100), (0.1, 0.25, 0.5, 1, 2, 4, 10), (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.5, 2))
+    inside = [[tick for tick in ticks if low <= tick <= high] for ticks in sets]
+    return next((list(ticks) for ticks in inside if len(ticks) >= 3), list(inside[-1]))
+
+
+_TONES = ["#c4561b", "#1f5f8b", GREY]
+
+
+def curves(
+    rows: Sequence[Row], ends: Sequence[Row], colours: dict[str, str], *, low: float, key: str
+) -> Callable[[int], str]:
+    """Draw steps with bands; rows have ``x`` (days), ``y``, ``low``, ``high``, ``name``; ``ends`` place the names."""
+
+    def draw(width: int) -> str:
+        import altair as alt
+
+        height = 320 if width == WIDE else 260
+        room = 120 if width == WIDE else 78
+        x = alt.X(
+            "x:Q",
+            title="days since the start",
+            scale=alt.Scale(nice=False),
+            axis=alt.Axis(tickCount=6, format=",d", grid=False),
+        )
+        y_scale = alt.Scale(domain=[low, 1], zero=False)
+        y = alt.Y("y:Q", title=None, scale=y_scale, axis=alt.Axis(format=".0%", tickCount=5))
+        base = _rows()
+        layers = [
+            base.mark_area(interpolate="step-after", opacity=0.16).encode(
+                x=x, y=alt.Y("low:Q", title=None, scale=y_scale), y2="high:Q", color=_colour(colours)
+            ),
+            base.mark_line(interpolate="step-after", strokeWidth=2).encode(x=x, y=y, color=_colour(colours)),
+        ]
+        placed = _spread(ends, low, 15 / (height - 60) * (1 - low))
+        placed = [{**row, "label": fit(row["name"], room - 8)} for row in placed]
+        names = _rows("ends").mark_text(align="left", baseline="middle", dx=7, fontSize=12)
+        layers.append(
+            names.encode(x=alt.X("at:Q"), y=alt.Y("label_y:Q", scale=y_scale), text="label:N", color=_colour(colours))
+        )
+        chart = _sized(alt.layer(*layers), width, height, title="still customers")
+        return _svg(chart, {"rows": rows, "ends": placed}, f"{key}-{width}")
+
+    return draw
+
+
+def heat(rows: Sequence[Row], *, x_title: str, key: str) -> Callable[[int], str]:
+    """Draw a square a cohort and period, darker for a higher share; rows have ``x``, ``y``, ``share``, ``text``."""
+
+    def draw(width: int) -> str:
+        import altair as alt
+
+        shown = [row for row in rows if width == WIDE or row["x"] <= 6]
+        top = max([row["share"] for row in shown] + [0.01])
+        x = alt.X("x:O", title=x_title, axis=alt.Axis(labelAngle=0, orient="top", domain=False, ticks=False))
+        y = alt.Y("y:N", title=None, sort=None, axis=alt.Axis(domain=False, ticks=False, labelLimit=0))
+        base = _rows()
+        scale = alt.Scale(domain=[0, top], range=["#f1f5f8", COLOURS[0]])
+        layers = alt.layer(
+            base.mark_rect(stroke="white", strokeWidth=2).encode(
+                x=x, y=y, color=alt.Color("share:Q", scale=scale, legend=None)
+            ),
+            base.mark_text(fontSize=11 if width == WIDE else 10).encode(
+                x=x,
+                y=y,
+                text="text:N",
+                color=alt.condition(alt.datum.share > 0.55 * top, alt.value("white"), alt.value(INK)),
+            ),
+        )
+        return _svg(
+            _sized(layers, width, 28 * len({row["y"] for row in shown}) + 52), {"rows": shown}, f"{key}-{width}"
+        )
+
+    return draw
+
+
+def small_bars(rows_of: Sequence[tuple[str, str, Sequence[Row]]], *, key: str) -> Callable[[int], str]:
+    """Draw small bars over time on one scale: names, figures, and rows of ``x``, ``x2``, ``y``, ``zero``, ``small``."""
+
+    def draw(width: int) -> str:
+        import altair as alt
+
+        inner = width - _Y_AXIS
+        top = max([row["y"] for _, _, rows in rows_of for row in rows] + [1])
+        times = [row[end] for _, _, rows in rows_of for row in rows for end in ("x", "x2")]
+        charts = []
+        for index, (name, figures, _) in enumerate(rows_of):
+            axis = _time_axis(width) if index == len(rows_of) - 1 else None
+            y_axis = alt.Axis(tickCount=2, format="~s", minExtent=_Y_AXIS - 6)
+            bar = _rows(f"rows{index}").mark_rect(xOffset=0.5, x2Offset=-0.5)
+            y = alt.Y("y:Q", title=None, scale=alt.Scale(domain=[0, top]), axis=y_axis)
+            tone = alt.condition(alt.datum.small, alt.value("#c9d3da"), alt.value(COLOURS[0]))
+            x = alt.X("x:T", title=None, scale=alt.Scale(type="utc", domain=[min(times), max(times)]), axis=axis)
+            bar = bar.encode(x=x, x2="x2:T", y=y, y2="zero:Q", color=tone)
+            charts.append(bar.properties(width=inner, height=54, title=_head(name, figures, inner)))
+        data = {f"rows{index}": rows for index, (_, _, rows) in enumerate(rows_of)}
+        return _svg(alt.vconcat(*charts, spacing=16), data, f"{key}-{width}")
+
+    return draw
+
+
+def _rows(name: str = "rows") -> Any:
+    """Return a chart of rows that :func:`_svg` is given under this name (Altair copies data that it holds, often)."""
+    import altair as alt
+
+    return alt.Chart(alt.NamedData(name=name))
+
+
+def _head(name: str, figures: str, room: float) -> Any:
+    import altair as alt
+
+    return alt.TitleParams(
+        text=fit(name, room),
+        subtitle=figures,
+        anchor="start",
+        frame="group",
+        fontSize=12.5,
+        fontWeight="normal",
+        color=INK,
+        subtitleFontSize=12,
+        subtitleColor=QUIET,
+        offset=6,
+    )
+
+
+def _numbered(rows: Sequence[Row], width: int) -> list[Row]:
+    """Return the rows with numbers, each name cut to the room that the figures at the other end of its line leave."""
+    return [
+        {**row, "row": index, "name": fit(row["name"], width - 14 - 7.2 * len(row["text"]))}
+        for index, row in enumerate(rows)
+    ]
+
+
+def _colour(colours: dict[str, str]) -> Any:
+    import altair as alt
+
+    return alt.Color("name:N", scale=alt.Scale(domain=list(colours), range=list(colours.values())), legend=None)
+
+
+def _time_axis(width: int) -> Any:
+    import altair as alt
+
+    return alt.Axis(grid=False, tickCount=8 if width > 500 else 4, labelOverlap="greedy")
+
+
+def _spread(ends: Sequence[Row], low: float, apart: float) -> list[Row]:
+    """Return the rows with ``label_y``: their ``y``, moved so that labels stand ``apart`` between ``low`` and 1."""
+    placed: list[Row] = []
+    above = 1 + apart
+    ordered = sorted(ends, key=lambda row: (-row["y"], row["name"]))
+    for index, row in enumerate(ordered):
+        # What still has to fit below decides how low this label may go.
+        floor = low + (len(ordered) - 1 - index) * apart
+        above = min(above - apart, max(row["y"], floor))
+        placed.append({**row, "label_y": above})
+    return placed
+
+
+def _sized(chart: Any, width: int, height: int, *, title: str | None = None) -> Any:
+    """Make a single view as wide as the page, labels and all."""
+    import altair as alt
+
+    chart = chart.properties(width=width, height=height, autosize=alt.AutoSizeParams(type="fit", contains="padding"))
+    if title is None:
+        return chart
+    head = alt.TitleParams(
+        text=title, anchor="start", frame="group", fontSize=12, fontWeight="normal", color=QUIET, offset=8
+    )
+    return chart.properties(title=head)
+
+
+def _svg(chart: Any, data: Mapping[str, Sequence[Row]], key: str) -> str:
+    """Draw a chart of named rows; the ids in it start with ``key``."""
+    import altair as alt
+    import vl_convert
+
+    chart = chart.configure(
+        font=FONT, aria=False, background="transparent", padding={"left": 0, "right": 1, "top": 5, "bottom": 5}
+    )
+    chart = chart.configure_view(stroke=None).configure_axisY(domain=False, ticks=False)
+    chart = chart.configure_axis(
+        labelColor=QUIET,
+        titleColor=QUIET,
+        labelFontSize=11.5,
+        titleFontSize=12,
+        titleFontWeight="normal",
+        gridColor=GRID,
+        domainColor="#c3c9ce",
+        tickColor="#c3c9ce",
+        labelPadding=5,
+        titlePadding=8,
+    )
+    spec = {**chart.to_dict(validate=False), "datasets": {name: list(rows) for name, rows in data.items()}}
+    version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
+    # Pictures share one page: what they call by id must not meet.
+    return _TAG.sub(
+        lambda tag: _OWN_IDS.sub(rf"\1{key}-\2", tag[0]), vl_convert.vegalite_to_svg(spec, vl_version=version)
+    )

@@ -1,0 +1,328 @@
+"""Sections on paths: the flow of first steps, the funnel, what follows what, frequent sequences, who came back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from cjm.report._charts import Picture, bars, heat
+from cjm.report._sankey import sankey
+from cjm.report._section import Col, Section, Tables, counts, groups, has, shares, spans, table, total
+from cjm.report._text import (
+    capital,
+    clean,
+    day,
+    duration,
+    interval,
+    number,
+    part,
+    path,
+    percent,
+    persons,
+    plural,
+    ratio,
+    short,
+)
+
+__all__ = ["flow", "funnel", "retention", "sequences", "transitions"]
+
+_NAME = 60
+_SPECIAL = ("(other)", "(end)")
+
+
+def flow(tables: Tables, run: Mapping[str, Any]) -> Section | None:
+    """Draw the flow over the first steps, and list the paths most taken."""
+    if not has(tables, "flow") and not has(tables, "variants"):
+        return None
+    hide = run.get("hide_below", 10)
+    title, text, pictures, shown = "", [], [], []
+    if has(tables, "flow"):
+        links = (
+            tables["flow"]
+            .with_columns(pl.col("source", "target").cast(pl.String))
+            .sort(["step", "persons", "source", "target"], descending=[False, True, False, False])
+        )
+        title = _flow_title(links, hide)
+        seen = links.filter(pl.col("persons") >= hide)
+        if seen.height:
+            picture = Picture(
+                sankey(links, hide_below=hide),
+                "Ribbons from each touchpoint to the one that followed, as wide as the number of paths.",
+                "Ribbons are as wide as the number of paths; percentages are of all paths in the first column. "
+                "(other) joins smaller touchpoints; (end) means that nothing followed. "
+                + (f"Ribbons of fewer than {hide} paths are left out. " if seen.height < links.height else "")
+                + "At most five steps are drawn, on a narrow screen three.",
+            )
+            pictures.append(picture)
+        columns = [
+            counts("step", "step"),
+            Col("source", "from"),
+            Col("target", "to"),
+            groups("persons", "paths", hide),
+        ]
+        shown.append(table("The flow, step by step", links, columns))
+    if has(tables, "variants"):
+        paths = tables["variants"]
+        top = paths.row(0, named=True)
+        share = f" ({percent(top['share'])} of all paths)" if top["count"] >= hide else ""
+        said = f"The path taken most often is {path(top['path'])}: {persons(top['count'], hide)}{share}"
+        if title:
+            text.append(f"{said}.")
+        title = title or said
+        columns = [
+            Col("path", "path", path),
+            counts("length", "steps"),
+            groups("count", "how many", hide),
+            shares("share", "of all paths", bar=True),
+            shares("coverage", "together with those above"),
+        ]
+        safe = _blank_small(paths, "count", hide, ["share", "coverage"])
+        shown.append(table("Paths by how many share them", safe, columns, open=not pictures))
+    return Section("paths", "Top paths", f"{title}.", tuple(text), tuple(pictures), tuple(shown))
+
+
+def _flow_title(links: pl.DataFrame, hide: int) -> str:
+    first = links.filter(pl.col("step") == pl.col("step").min())
+    whole = total(first, "persons")
+    starts = first.filter(~pl.col("source").is_in(_SPECIAL)).group_by("source").agg(pl.col("persons").sum())
+    starts = starts.filter(pl.col("persons") >= hide).sort(["persons", "source"], descending=[True, False])
+    if not starts.height:
+        return f"{capital(persons(whole, hide))} paths, no first touchpoint shared by {hide} of them"
+    source, began = starts.row(0)
+    title = f"{part(began, whole, 'paths', hide)} began with {short(source, _NAME)}"
+    onward = first.filter(
+        (pl.col("source") == source) & ~pl.col("target").is_in(_SPECIAL) & (pl.col("persons") >= hide)
+    )
+    if onward.height:
+        target, went = onward.select("target", "persons").row(0)
+        title += f"; most often {short(target, _NAME)} came next ({number(went)} of {number(began)})"
+    return title
+
+
+def funnel(tables: Tables, run: Mapping[str, Any]) -> Section | None:
+    """Say how far persons came along declared steps."""
+    if not has(tables, "funnel"):
+        return None
+    frame = tables["funnel"].with_columns(pl.col("touchpoint").cast(pl.String)).sort("step", maintain_order=True)
+    hide = run.get("hide_below", 10)
+    first, last = frame.row(0, named=True), frame.row(-1, named=True)
+    if frame.height == 1:
+        title = f"{persons(first['persons'], hide)} persons did {short(first['touchpoint'], _NAME)}; no step follows"
+    elif 0 < last["persons"] < hide:
+        title = (
+            f"Fewer than {hide} of {number(last['of'])} who did {short(first['touchpoint'], _NAME)} came as far as "
+            f"{short(last['touchpoint'], _NAME)}"
+        )
+    else:
+        said = interval(last.get("low"), last.get("high"))
+        title = (
+            f"{percent(last['rate'])} of those who did {short(first['touchpoint'], _NAME)} came as far as "
+            f"{short(last['touchpoint'], _NAME)} ({number(last['persons'])} of {number(last['of'])}"
+            f"{f'; {said}' if said else ''})"
+        )
+    text = []
+    if frame.height > 2:
+        gone = frame.with_columns(
+            before=pl.col("persons").shift(1),
+            lost=pl.col("persons").shift(1) - pl.col("persons"),
+            earlier=pl.col("touchpoint").shift(1),
+        ).slice(1)
+        worst = gone.sort(["lost", "step"], descending=[True, False]).row(0, named=True)
+        if worst["lost"] > 0:
+            text.append(
+                f"Most were lost between {short(worst['earlier'], _NAME)} and {short(worst['touchpoint'], _NAME)}: "
+                f"{part(worst['lost'], worst['before'], 'persons', hide)} did not take that step."
+            )
+    rows = [
+        {
+            "name": f"{row['step']}. {clean(row['touchpoint'])}",
+            "share": row["rate"] or 0.0,
+            "text": _reached(row["persons"], row["rate"], hide),
+        }
+        for row in frame.head(12).iter_rows(named=True)
+    ]
+    picture = Picture(
+        bars(rows, key="funnel"),
+        f"Bars for {plural(len(rows), 'step')} of the funnel, each with the persons that came so far.",
+        "Each bar is the share of the persons at the first step."
+        + (f" The first 12 of {frame.height} steps." if frame.height > 12 else ""),
+    )
+    frame = _blank_small(frame, "persons", hide, ["rate", "low", "high", "step_rate"])
+    columns = [
+        counts("step", "step"),
+        Col("touchpoint", "touchpoint"),
+        groups("persons", "persons", hide),
+        counts("of", "of"),
+        shares("rate", "of the first step"),
+        shares("low", "95 % low"),
+        shares("high", "95 % high"),
+        shares("step_rate", "of the step before"),
+        spans("time_p25", "time, a quarter within"),
+        spans("time_p50", "half within"),
+        spans("time_p75", "three quarters within"),
+    ]
+    return Section(
+        "funnel", "Funnel", f"{title}.", tuple(text), (picture,), (table("The steps of the funnel", frame, columns),)
+    )
+
+
+def _reached(count: int, rate: float | None, hide: int) -> str:
+    return persons(count, hide) if 0 < count < hide else f"{number(count)} · {percent(rate)}"
+
+
+def transitions(tables: Tables, run: Mapping[str, Any]) -> Section | None:
+    """List what follows what."""
+    if not has(tables, "transitions"):
+        return None
+    hide = run.get("hide_below", 10)
+    frame = (
+        tables["transitions"]
+        .with_columns(pl.col("source", "target").cast(pl.String))
+        .sort(["count", "source", "target"], descending=[True, False, False])
+    )
+    top = frame.row(0, named=True)
+    if "persons" in frame.columns:
+        frame = _blank_small(frame, "persons", hide, ["count", "share"])
+    title = f"The step taken most often leads from {short(top['source'], _NAME)} to {short(top['target'], _NAME)}"
+    if top.get("persons", hide) >= hide:
+        title += f": {number(top['count'])} times"
+    if top.get("persons", hide) >= hide and top.get("share") is not None:
+        title += f", {percent(top['share'])} of all that followed {short(top['source'], _NAME)}"
+    columns = [
+        Col("source", "from"),
+        Col("target", "to"),
+        counts("count", "times", bar=True),
+        shares("share", "of what followed"),
+        groups("persons", "persons", hide),
+        spans("time_p50", "half within"),
+        spans("time_mean", "on average"),
+    ]
+    return Section(
+        "transitions",
+        "What follows what",
+        f"{title}.",
+        (),
+        (),
+        (table("Steps from one touchpoint to the next", frame, columns),),
+    )
+
+
+def sequences(tables: Tables, run: Mapping[str, Any]) -> Section | None:
+    """List frequent sequences and rules."""
+    if not has(tables, "sequences") and not has(tables, "rules"):
+        return None
+    hide = run.get("hide_below", 10)
+    title, text, shown = "", [], []
+    if has(tables, "sequences"):
+        frame = tables["sequences"].sort(["persons", "length"], descending=[True, True], maintain_order=True)
+        longer = frame.filter(pl.col("length") > 1)
+        top = (longer if longer.height else frame).row(0, named=True)
+        steps = short(" then ".join(short(step, _NAME) for step in top["pattern"]), 160)
+        share = f" ({percent(top['support'])})" if top["persons"] >= hide else ""
+        title = f"{capital(persons(top['persons'], hide))} persons{share} did {steps}"
+        title += ", the most frequent sequence of more than one step" if longer.height and frame.height > 1 else ""
+        columns = [
+            Col("pattern", "sequence", path),
+            counts("length", "steps"),
+            groups("persons", "persons", hide),
+            shares("support", "of all persons", bar=True),
+        ]
+        frame = _blank_small(frame, "persons", hide, ["support"])
+        shown.append(table("Frequent sequences (other events may lie between)", frame, columns))
+    if has(tables, "rules"):
+        rules = tables["rules"].sort(["lift", "support"], descending=[True, True], maintain_order=True)
+        top = rules.row(0, named=True)
+        said = (
+            f"Where {_set(top['antecedent'])} was seen, {_set(top['consequent'])} was seen too "
+            f"in {percent(top['confidence'])} of cases, "
+            f"{ratio(top['lift'])} times as often as overall"
+        )
+        if title:
+            text.append(f"{said}.")
+        title = title or said
+        columns = [
+            Col("antecedent", "where this is seen", _set),
+            Col("consequent", "this is seen too", _set),
+            shares("confidence", "in", bar=True),
+            Col("lift", "times as often as overall", ratio, True),
+            shares("support", "both, of all"),
+        ]
+        shown.append(table("Touchpoints seen together", rules, columns))
+    return Section("sequences", "Frequent sequences", f"{title}.", tuple(text), (), tuple(shown))
+
+
+def retention(tables: Tables, run: Mapping[str, Any]) -> Section | None:
+    """Say who came back, by the time of the first visit."""
+    if not has(tables, "retention"):
+        return None
+    hide = run.get("hide_below", 10)
+    frame = tables["retention"].filter(pl.col("of") >= hide).sort(["cohort", "period"])
+    if not frame.height:
+        said = f"Every group of first visitors has fewer than {hide} persons, so none is shown"
+        return Section("retention", "Who came back", f"{said}.")
+    later = frame.filter(pl.col("period") > 0)
+    if later.height:
+        pooled = later.filter(pl.col("period") == pl.col("period").min())
+        back = part(total(pooled, "persons"), total(pooled, "of"), "persons", hide)
+        title = f"{capital(back)} came back {_when(frame['cohort'], pooled['period'][0])}"
+    else:
+        title = f"{plural(frame['cohort'].n_unique(), 'group')} of first visitors, not yet followed for a whole period"
+    frame = _blank_small(frame, "persons", hide, ["rate", "low", "high"])
+    # In the first period everybody is there; what comes after is worth a picture.
+    drawn = frame.filter((pl.col("period") > 0) & (pl.col("period") <= 12) & pl.col("rate").is_not_null())
+    latest = drawn.select(pl.col("cohort").unique().sort()).to_series().tail(16)
+    rows = [
+        {"x": row["period"], "y": _label(row["cohort"]), "share": row["rate"], "text": f"{100 * row['rate']:.0f}"}
+        for row in drawn.filter(pl.col("cohort").is_in(latest.implode())).iter_rows(named=True)
+    ]
+    pictures = (
+        (
+            Picture(
+                heat(rows, x_title="periods since the first", key="retention"),
+                f"A square a group of first visitors and period, for {plural(latest.len(), 'group')}.",
+                "Per cent of each group seen again; darker is more. "
+                "The latest 16 groups and 12 periods at most (6 on a narrow screen).",
+            ),
+        )
+        if rows
+        else ()
+    )
+    columns = [
+        Col("cohort", "first seen", lambda value: _label(value)),
+        counts("period", "period"),
+        groups("persons", "persons", hide),
+        counts("of", "of"),
+        shares("rate", "share"),
+        shares("low", "95 % low"),
+        shares("high", "95 % high"),
+    ]
+    return Section(
+        "retention", "Who came back", f"{title}.", (), pictures, (table("Groups of first visitors", frame, columns),)
+    )
+
+
+def _when(cohorts: pl.Series, period: int) -> str:
+    """Say which period is meant, and how long periods are if their starts tell."""
+    later = "in the period after their first" if period == 1 else f"in period {number(period)} after their first"
+    starts = cohorts.unique().sort()
+    if not starts.dtype.is_temporal() or starts.len() < 2:
+        return later
+    return f"{later} (periods of {duration(min(starts.diff().drop_nulls().to_list()))})"
+
+
+def _label(cohort: Any) -> str:
+    return short(cohort, 16) if isinstance(cohort, (str, int)) else day(cohort)
+
+
+def _set(items: list[str]) -> str:
+    return short(" and ".join(clean(item) for item in items), 120)
+
+
+def _blank_small(frame: pl.DataFrame, count: str, hide: int, columns: list[str]) -> pl.DataFrame:
+    """Blank the figures from which the size of a small group could be worked out."""
+    small = (pl.col(count) < hide) & (pl.col(count) > 0)
+    return frame.with_columns(
+        pl.when(small).then(None).otherwise(pl.col(name)).alias(name) for name in columns if name in frame.columns
+    )

@@ -1,0 +1,115 @@
+"""What a page is made of: sections, each one finding with its words, pictures and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from cjm.report._charts import Picture
+from cjm.report._text import duration, number, percent, persons, thing
+
+__all__ = ["Cell", "Col", "Section", "Table", "Tables", "counts", "groups", "has", "shares", "spans", "table", "total"]
+
+Tables = Mapping[str, pl.DataFrame]
+ROWS_SHOWN = 25
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its text, and the length (0 to 1) of the bar behind it if it has one."""
+
+    text: str
+    bar: float | None = None
+
+
+@dataclass(frozen=True)
+class Col:
+    """How one column of a frame is shown."""
+
+    name: str
+    header: str
+    show: Callable[[Any], str] = thing
+    numeric: bool = False
+    bar: bool = False
+
+
+def counts(name: str, header: str, *, bar: bool = False) -> Col:
+    """Show a column of counts."""
+    return Col(name, header, number, True, bar)
+
+
+def shares(name: str, header: str, *, bar: bool = False) -> Col:
+    """Show a column of shares as percentages."""
+    return Col(name, header, percent, True, bar)
+
+
+def spans(name: str, header: str) -> Col:
+    """Show a column of durations."""
+    return Col(name, header, duration, True)
+
+
+def groups(name: str, header: str, hide_below: int) -> Col:
+    """Show a column of group sizes, small ones as small only."""
+    return Col(name, header, lambda count: persons(count, hide_below), True)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows shown, and how many there are."""
+
+    caption: str
+    columns: tuple[Col, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    total: int
+    open: bool = False
+
+    @property
+    def note(self) -> str:
+        """Say how many rows are left out."""
+        return f"The first {len(self.rows)} of {number(self.total)} rows." if self.total > len(self.rows) else ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One finding: ``title`` is a sentence with figures from the table, ``label`` the name it has in the contents."""
+
+    key: str
+    label: str
+    title: str
+    text: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    tables: tuple[Table, ...] = ()
+    after: tuple[str, ...] = ()
+
+
+def total(frame: pl.DataFrame, name: str) -> int:
+    """Return the sum of a column of counts."""
+    return int(frame[name].sum())
+
+
+def has(tables: Tables, name: str) -> bool:
+    """Say whether a table is there and has rows."""
+    return name in tables and tables[name].height > 0
+
+
+def table(
+    caption: str, frame: pl.DataFrame, columns: Sequence[Col], *, open: bool = False, cap: int = ROWS_SHOWN
+) -> Table:
+    """Show the first rows of a frame; columns that the frame lacks are left out."""
+    known = tuple(column for column in columns if column.name in frame.columns)
+    tops = {column.name: frame[column.name].cast(pl.Float64).max() or 0.0 for column in known if column.bar}
+    rows = tuple(
+        tuple(
+            Cell(column.show(value), _share(value, tops.get(column.name)))
+            for column, value in zip(known, row, strict=True)
+        )
+        for row in frame.select([column.name for column in known]).head(cap).iter_rows()
+    )
+    return Table(caption, known, rows, frame.height, open)
+
+
+def _share(value: Any, top: Any) -> float | None:
+    return max(0.0, min(1.0, float(value) / top)) if top and value is not None else None

@@ -1,0 +1,169 @@
+"""The section on how long customers stay: survival curves, and who is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from cjm.report._charts import Picture, curves, palette
+from cjm.report._section import Col, Section, Table, Tables, groups, has, shares, table
+from cjm.report._text import (
+    INTERVAL,
+    PER_CENT,
+    clean,
+    duration,
+    interval,
+    p_value,
+    percent,
+    plural,
+    short,
+)
+
+__all__ = ["survival"]
+
+_NAME = 60
+
+
+def survival(tables: Tables, run: Mapping[str, Any]) -> Section | None:
+    """Draw the survival curves, and say who is in them."""
+    if not has(tables, "curves"):
+        return None
+    hide = run.get("hide_below", 10)
+    frame = (
+        tables["curves"]
+        .with_columns(pl.col("group").cast(pl.String).fill_null("all"))
+        .sort(["group", "time"], maintain_order=True)
+    )
+    # Beyond a handful at risk a curve is noise, and a step of it is a person.
+    seen = frame.filter(pl.col("at_risk") >= hide)
+    by_group = (
+        frame.group_by("group")
+        .agg(pl.col("at_risk").max().alias("persons"), pl.col("events").sum(), pl.col("time").max())
+        .sort(["persons", "group"], descending=[True, False])
+    )
+    shown = [name for name in by_group["group"] if name in set(seen["group"])][:6]
+    if not shown:
+        said = f"Every group has fewer than {hide} persons at risk, so no curve is drawn"
+        return Section("survival", "Survival curves", f"{said}.", (), (), _audit(tables, hide))
+    followed = seen.filter(pl.col("group").is_in(shown)).group_by("group").agg(pl.col("time").max())["time"]
+    at = _landmark(min(followed.to_list()))
+    there = [(name, _at(frame, name, at)) for name in shown]
+    there.sort(key=lambda item: -item[1]["survival"])
+    title = f"After {duration(at)}, {_still(*there[0], first=True)}"
+    if len(there) > 1:
+        title += f", {_still(*there[-1], first=False)}"
+    text = []
+    if "logrank_p" in frame.columns and frame["logrank_p"].drop_nulls().len():
+        p = p_value(frame["logrank_p"].drop_nulls()[0])
+        compared = p.replace("<", "< ") if p.startswith("<") else f"= {p}"
+        text.append(f"Log-rank test over {plural(by_group.height, 'group')}: p {compared}.")
+    low = _floor(seen.filter(pl.col("group").is_in(shown))["lower"].min())
+    rows = [
+        row
+        for name in shown
+        for row in _steps(seen.filter(pl.col("group") == name), clean(name), 1400 // len(shown), low)
+    ]
+    ends = [[row for row in rows if row["name"] == clean(name)][-1] for name in shown]
+    far = max(row["x"] for row in ends)
+    draw = curves(
+        rows, [{**row, "at": far} for row in ends], palette([clean(name) for name in shown]), low=low, key="curves"
+    )
+    caption = f"Kaplan-Meier curves with 95 % bands. A curve stops where fewer than {hide} are at risk."
+    caption += f" The vertical axis starts at {percent(low)}." if low > 0 else ""
+    caption += f" The {len(shown)} largest of {by_group.height} groups." if by_group.height > len(shown) else ""
+    marks = sorted({_landmark(longest) for longest in (at / 4, at / 2, at)})
+    summary = by_group.with_columns(
+        *(
+            pl.Series(f"at {index}", [_cell(_at(frame, name, mark), hide) for name in by_group["group"]], pl.String)
+            for index, mark in enumerate(marks)
+        )
+    )
+    columns = [
+        Col("group", "group"),
+        groups("persons", "most at risk", hide),
+        groups("events", "left", hide),
+        *(Col(f"at {index}", f"after {duration(mark)}", str, True) for index, mark in enumerate(marks)),
+    ]
+    picture = Picture(draw, f"Falling step curves for {plural(len(shown), 'group')}.", caption)
+    shown_tables = (table("Still customers, with 95 % intervals", summary, columns, open=True), *_audit(tables, hide))
+    return Section("survival", "Survival curves", f"{title}.", tuple(text), (picture,), shown_tables)
+
+
+def _audit(tables: Tables, hide: int) -> tuple[Table, ...]:
+    if not has(tables, "audit"):
+        return ()
+    columns = [
+        Col("measure", "measure"),
+        groups("count", "count", hide),
+        shares("share", "share"),
+        Col("meaning", "what it means"),
+    ]
+    return (table("Who is in the survival analysis", tables["audit"], columns),)
+
+
+def _still(name: str, row: Mapping[str, Any], *, first: bool) -> str:
+    who = "all" if name == "all" else f"group {short(name, _NAME)}"
+    said = interval(row["lower"], row["upper"])
+    if not first:
+        return f"{percent(row['survival'])} of {who}{f' ({said.removeprefix(INTERVAL)})' if said else ''}"
+    return f"{percent(row['survival'])} of {who} were still customers{f' ({said})' if said else ''}"
+
+
+def _cell(row: Mapping[str, Any], hide: int) -> str:
+    if row["at_risk"] < hide:
+        return "–"
+    said = interval(row["lower"], row["upper"]).removeprefix(INTERVAL)
+    return f"{percent(row['survival'])} ({said.removesuffix(PER_CENT)})" if said else percent(row["survival"])
+
+
+def _landmark(longest: float) -> float:
+    """Return the largest round number of days within ``longest``."""
+    rounds = [
+        mark
+        for mark in (1, 2, 3, 5, 7, 14, 21, 30, 60, 90, 120, 180, 270, 365, 730, 1095, 1460, 1825)
+        if mark <= longest
+    ]
+    return float(rounds[-1]) if rounds else float(longest)
+
+
+def _at(frame: pl.DataFrame, group: str, time: float) -> dict[str, Any]:
+    """Return the state of a curve at a time: its last row up to then, or the start."""
+    rows = frame.filter(pl.col("group") == group)
+    upto = rows.filter(pl.col("time") <= time)
+    if upto.height:
+        state = upto.row(-1, named=True)
+        later = rows.filter(pl.col("time") > time)
+        state["at_risk"] = (
+            later["at_risk"][0]
+            if later.height and state["time"] < time
+            else state["at_risk"]
+            if state["time"] == time
+            else 0
+        )
+        return state
+    return {"survival": 1.0, "lower": None, "upper": None, "at_risk": rows["at_risk"][0]}
+
+
+def _floor(lowest: Any) -> float:
+    """Start the axis at zero, or just below the lowest band where all curves stay high."""
+    return 0.0 if lowest is None or lowest < 0.6 else max(0.0, int(lowest * 20 - 1e-9) / 20 - 0.05)
+
+
+def _steps(curve: pl.DataFrame, name: str, limit: int, low: float) -> list[dict[str, Any]]:
+    """Thin a step curve to the resolution of the picture: the last row of each slice of time stays as it is."""
+    until = curve["time"].max()
+    if curve.height > limit:
+        slices = (pl.col("time") / until * (limit - 1)).ceil().cast(pl.Int64)
+        curve = curve.group_by(slices.alias("slice"), maintain_order=True).last()
+    start = [{"x": 0.0, "y": 1.0, "low": 1.0, "high": 1.0, "name": name}]
+    return start + [
+        {"x": x, "y": y, "low": max(lower, low), "high": upper, "name": name}
+        for x, y, lower, upper in curve.select(
+            "time",
+            "survival",
+            pl.col("lower").fill_nan(None).fill_null(pl.col("survival")),
+            pl.col("upper").fill_nan(None).fill_null(pl.col("survival")),
+        ).iter_rows()
+    ]
