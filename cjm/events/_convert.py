@@ -94,7 +94,7 @@ def convert(name: str, source: Source) -> Converted:
     nobody = pl.Series([True]).new_from_index(0, raw.height)
     for kind, column in source.ids.items():
         ids = clean_ids(raw[column])
-        placeholder = is_placeholder(ids)
+        placeholder = is_placeholder(ids, source.placeholders)
         findings.add(f"placeholder in {kind}", int(placeholder.sum()), _common(ids.filter(placeholder)), "kept")
         ids = pl.select(pl.when(~placeholder).then(ids)).to_series()
         nobody = nobody & ids.is_null()

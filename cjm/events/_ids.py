@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 __all__ = ["clean_ids", "is_placeholder"]
 
 # What systems write where they know nobody: blank, zeros and dashes, -1, and words, in any case.
 _WORDS = (
-    r"null|none|nan|nil|n/a|undefined|unknown|anonymous|guest|not set|\(not set\)|\(none\)"
+    r"null|none|nan|undefined|unknown|anonymous|guest|not set|\(not set\)|\(none\)"
     r"|true|false|\[object object\]|-1"
 )
 _PLACEHOLDER = rf"(?i)^(?:[0\-\s]*|{_WORDS})$"
@@ -26,8 +28,11 @@ def clean_ids(column: pl.Series) -> pl.Series:
     return column.cast(pl.String).str.strip_chars()
 
 
-def is_placeholder(column: pl.Series) -> pl.Series:
-    """Return where a text is a placeholder; null is not."""
-    distinct = column.unique()
-    placeholders = distinct.filter(distinct.str.contains(_PLACEHOLDER).fill_null(False))
-    return column.is_in(placeholders.implode()).fill_null(False)
+def is_placeholder(column: pl.Series, placeholders: Sequence[str] | None) -> pl.Series:
+    """Return where a text is a placeholder: one of the usual ones, or of those given instead. Blank always is."""
+    distinct = column.unique().drop_nulls()
+    if placeholders is None:
+        found = distinct.filter(distinct.str.contains(_PLACEHOLDER))
+    else:
+        found = distinct.filter(distinct.is_in(["", *placeholders]))
+    return column.is_in(found.implode()).fill_null(False)

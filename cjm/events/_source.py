@@ -50,6 +50,9 @@ class Source:
         Column that tells events apart; of rows with the same one the first is kept.
     drop_duplicates : bool
         Whether of rows that are equal in every column only the first is kept.
+    placeholders : sequence of str, optional
+        Texts that are no identifiers, instead of the usual ones (``null``, ``undefined``, ``(not set)``, zeros, ...).
+        Give ``[]`` where ``NAN`` may be a real number.
     on_error : {"raise", "set aside"}
         What to do with rows that cannot be used: an unreadable or impossible time, a CSV row of the wrong length.
     format : str, optional
@@ -74,6 +77,7 @@ class Source:
     attributes: Sequence[str] | None = None
     event_id: str | None = None
     drop_duplicates: bool = False
+    placeholders: Sequence[str] | None = None
     on_error: OnError = "raise"
     format: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)

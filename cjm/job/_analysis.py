@@ -67,6 +67,7 @@ def analyse(config: Config, steps: Steps) -> Analysis:
             churned = paths_to_churn(config, journeys, people, risk, found.tables["sequences"])
             found.tables |= churned.tables
             found.notes += churned.notes
+            found.warnings += churned.warnings
             step.rows_out = found.tables["subjects"].height
     if config.moments:
         with steps.step("moments", len(journeys.arrays.time)) as step:

@@ -50,6 +50,7 @@ class SourceSection(_Section):
     attributes: list[str] | None = None
     event_id: str | None = None
     drop_duplicates: bool = False
+    placeholders: list[str] | None = None
     on_error: Literal["raise", "set aside"] = "raise"
     format: str | None = None
     options: dict[str, str] = {}

@@ -69,7 +69,7 @@ def _sentence(pattern: Pattern, ratio: float, anonymous: int, hidden: int, corre
         return f"{pattern}: every first step was seen on an identifier that belongs to a customer; nothing is diluted."
     limit = f"{corrected:.2f}" if corrected is not None else "any size"
     return (
-        f"{pattern}: {anonymous:,} anonymous persons did the first step. If all of them were customers, up to {hidden:,} "
-        f"of them went the whole path unseen and count as not exposed; the ratio of {ratio:.2f} could then be as far from "
-        f"1 as {limit}."
+        f"{pattern}: {anonymous:,} anonymous persons did the first step. If all of them were customers, up to "
+        f"{hidden:,} of them went the whole path unseen and count as not exposed; the ratio of {ratio:.2f} could then "
+        f"be as far from 1 as {limit}."
     )

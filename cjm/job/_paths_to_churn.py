@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 import cjm
+from cjm.durations import format_duration, to_us
 from cjm.errors import ConfigError
 from cjm.identity import Identities
 from cjm.job._config import ChurnSection, Config
@@ -27,6 +28,7 @@ class ChurnFindings:
 
     tables: dict[str, pl.DataFrame]
     notes: list[str]
+    warnings: list[str]
 
 
 def paths_to_churn(
@@ -77,7 +79,7 @@ def paths_to_churn(
         {"term": list(declared), "pattern": [str(pattern) for pattern in declared.values()]},
         schema={"term": pl.String, "pattern": pl.String},
     )
-    return ChurnFindings(tables, notes)
+    return ChurnFindings(tables, list(dict.fromkeys(notes)), _doubts(churn, tables["audit"]))
 
 
 def _definition(config: Config, churn: ChurnSection, people: Identities | None) -> Churn:
@@ -90,6 +92,34 @@ def _definition(config: Config, churn: ChurnSection, people: Identities | None) 
     if "time" not in table.columns:
         raise ConfigError.unknown("column", "time", table.columns, where=f"[churn] table, {churn.table}")
     return Churn.table(table.filter(pl.col("person").is_not_null()).select("person", "time"))
+
+
+def _doubts(churn: ChurnSection, audit: pl.DataFrame) -> list[str]:
+    """Warn where most silences that are called churn ended in a return."""
+    if churn.inactive is None:
+        return []
+    measure = f"false churn at {format_duration(to_us(churn.inactive))}"
+    share = audit.row(by_predicate=pl.col("measure") == measure, named=True)["share"]
+    if share <= 0.5:
+        return []
+    return [
+        f"{share:.0%} of the silences longer than {churn.inactive} ended in a return: most of what is called churn "
+        "here is a pause"
+    ]
+
+
+def _unlike(paths: list[list[str]], top: int) -> list[list[str]]:
+    """Return the first ``top`` paths of which none lies within another: variations of one path say one thing."""
+    chosen: list[list[str]] = []
+    for path in paths:
+        if len(chosen) < top and not any(_within(path, one) or _within(one, path) for one in chosen):
+            chosen.append(path)
+    return chosen
+
+
+def _within(short: list[str], long: list[str]) -> bool:
+    steps = iter(long)
+    return all(step in steps for step in short)
 
 
 def _without_churn(sequences: pl.DataFrame, churn: ChurnSection) -> pl.DataFrame:
@@ -137,17 +167,16 @@ def _mined(
     if config.mining.top == 0 or paths.is_empty() or not 0 < left < chosen_from.height:
         return None
     ranked = cjm.contrast(chooses, paths, chosen_from, max_gap=config.mining.max_gap)
-    best = ranked.filter((pl.col("q") <= 0.05) & (pl.col("length") > 1) & ~pl.col("prefix_only")).head(
-        config.mining.top
-    )
-    if best.is_empty():
+    clear = ranked.filter((pl.col("q") <= 0.05) & (pl.col("length") > 1) & ~pl.col("prefix_only"))
+    best = _unlike(clear["pattern"].to_list(), config.mining.top)
+    if not best:
         return None
     assert config.churn is not None
     half = journeys.filter(~even)
     tested = subjects.filter(~even)
     patterns: dict[str, Pattern] = {}
     rows = []
-    for path in best["pattern"].to_list():
+    for path in best:
         name = "mined: " + " → ".join(path)
         patterns[name] = Pattern.from_touchpoints(path, max_gap=config.mining.max_gap)
         model = PathHazard(patterns={name: patterns[name]}, covariates=tuple(config.churn.covariates))
@@ -155,7 +184,7 @@ def _mined(
     hazards = pl.concat(rows).with_columns(pl.lit("the other half").alias("tested_on"))
     hazards = hazards.with_columns(pl.Series("q", benjamini_hochberg(hazards["p"].to_numpy())))
     note = (
-        f"{best.height} mined paths were chosen on one half of the persons by how they differ between those who left "
+        f"{len(best)} mined paths were chosen on one half of the persons by how they differ between those who left "
         "and those who stayed; their hazard ratios are measured on the other half, one path at a time."
     )
     return _Mined(hazards, patterns, note)

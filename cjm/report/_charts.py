@@ -92,7 +92,7 @@ def bars(rows: Sequence[Row], *, colour: str = COLOURS[0], key: str) -> Callable
     return draw
 
 
-def forest(rows: Sequence[Row], *, rule: float, log: bool, key: str, axis: str, fmt: str) -> Callable[[int], str]:
+def forest(rows: Sequence[Row], *, rule: float, log: bool, key: str, axis: str) -> Callable[[int], str]:
     """Draw estimates with intervals around a rule; rows: ``name``, ``value``, ``low``, ``high``, ``text``, ``tone``."""
 
     def draw(width: int) -> str:
@@ -100,11 +100,14 @@ def forest(rows: Sequence[Row], *, rule: float, log: bool, key: str, axis: str, 
 
         base = _rows()
         low, high = min([row["low"] for row in rows] + [rule]), max([row["high"] for row in rows] + [rule])
-        room = (high / low) ** 0.04 if log else (high - low) * 0.04
-        domain = [low / room, high * room] if log else [low - room, high + room]
+        # the right end holds the figures, which no line should cross
+        left, right = (
+            ((high / low) ** 0.04, (high / low) ** 0.18) if log else ((high - low) * 0.04, (high - low) * 0.18)
+        )
+        domain = [low / left, high * right] if log else [low - left, high + right]
         scale = alt.Scale(type="log" if log else "linear", domain=domain, nice=False)
         ticks = _log_ticks(*domain) if log else alt.Undefined
-        x_axis = alt.Axis(title=axis, format=fmt, values=ticks, tickCount=5, grid=True)
+        x_axis = alt.Axis(title=axis, format=".2~f", values=ticks, tickCount=5, grid=True)
         x, y = alt.X("low:Q", scale=scale, axis=x_axis), alt.Y("row:O", axis=None)
         tone = alt.Color("tone:N", scale=alt.Scale(domain=["more", "less", "open"], range=_TONES), legend=None)
         layers = alt.layer(

@@ -140,7 +140,7 @@ def _forest(drawn: pl.DataFrame, total: int) -> tuple[Picture, ...]:
     caption = "Times as often as without it, with 95 % intervals, on a log scale. "
     caption += "Grey where not clear (interval around 1, or q of 0.05 or more)."
     caption += f" The {len(rows)} of {total} that stand out most." if total > len(rows) else ""
-    draw = forest(rows, rule=1, log=True, key="hazards", axis="left … times as often", fmt="~g")
+    draw = forest(rows, rule=1, log=True, key="hazards", axis="left … times as often")
     return (
         Picture(
             draw,
@@ -197,9 +197,7 @@ def contrast(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         }
         for row in drawn.iter_rows(named=True)
     ]
-    draw = forest(
-        rows, rule=0, log=False, key="contrast", axis="percentage points more often among those who left", fmt="~g"
-    )
+    draw = forest(rows, rule=0, log=False, key="contrast", axis="percentage points more often among those who left")
     caption = (
         "Share among those who left, less the share among those who stayed, with 95 % intervals; beside it both. "
         f"Grey where not clear (interval around 0, or {key} of 0.05 or more)."

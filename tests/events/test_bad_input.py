@@ -159,7 +159,7 @@ def test_files_of_one_source_must_agree_on_declared_columns(tmp_path: Path) -> N
 PLACEHOLDERS = [
     "null", "NULL", "None", "none", "nan", "NaN", "undefined", "Undefined", "unknown", "anonymous", "guest",
     "(not set)", "not set", "(none)", "true", "False", "[object Object]", "0", "00", "0000000000", "-1", "-", "--",
-    "", " ", "\t", "00000000-0000-0000-0000-000000000000", "n/a", "N/A", "nil",
+    "", " ", "\t", "00000000-0000-0000-0000-000000000000",
 ]  # fmt: skip
 
 
@@ -173,6 +173,16 @@ def test_placeholders_are_no_identifiers() -> None:
         "placeholder in customer": len(PLACEHOLDERS),
         "no identifier": len(PLACEHOLDERS),
     }
+
+
+def test_placeholders_can_be_declared() -> None:
+    frame = FRAME.select(pl.col("at", "what").repeat_by(4).explode()).with_columns(
+        who=pl.Series(["NAN", "0", "", "n/a"])
+    )
+    none = read(replace(CSV, options={}, placeholders=[]), frame).frame.collect()
+    assert none["customer"].to_list() == ["NAN", "0", "n/a"]
+    own = read(replace(CSV, options={}, placeholders=["n/a"]), frame).frame.collect()
+    assert own["customer"].to_list() == ["NAN", "0"]
 
 
 @pytest.mark.parametrize("real", ["-12", "10", "0a", "nulls", "Null Island", "é", "a:b", "1e5"])

@@ -73,8 +73,8 @@ def households(tables: Path, visits: pl.DataFrame) -> pl.DataFrame:
             entry=pl.lit(ENTRY).dt.cast_time_unit("us"),
             frequent=pl.col("baskets") >= pl.col("baskets").median(),
             shoppers=pl.when(pl.col("baskets") >= pl.col("baskets").median())
-            .then(pl.lit("frequent shoppers"))
-            .otherwise(pl.lit("occasional shoppers")),
+            .then(pl.lit("frequent"))
+            .otherwise(pl.lit("occasional")),
             income=pl.col("income").fill_null("not told"),
         )
         .sort("household")

@@ -1,0 +1,55 @@
+"""What the README and the documents show is what happens."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from cjm.job._config import (
+    ChurnSection,
+    FunnelSection,
+    IdentitySection,
+    JourneysSection,
+    MiningSection,
+    MomentSection,
+    OutputSection,
+    SourceSection,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_the_example_prints_what_is_shown() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    code, shown = re.search(r"```python\n(.*?)```\n\n```text\n(.*?)```", text, re.DOTALL).groups()  # type: ignore[union-attr]
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "README.md", "exec"), {})
+    assert printed.getvalue() == shown
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
+        assert (document.parent / target).exists(), target
+
+
+def test_every_key_of_the_configuration_is_documented() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    sections = (
+        OutputSection,
+        SourceSection,
+        IdentitySection,
+        JourneysSection,
+        MiningSection,
+        ChurnSection,
+        MomentSection,
+    )
+    keys = {key for section in sections for key in section.model_fields} - {"funnel", "patterns"}
+    keys |= {f"funnel.{key}" for key in FunnelSection.model_fields} | {"patterns.NAME"}
+    assert {key for key in keys if f"| `{key}` |" not in text} == set()
