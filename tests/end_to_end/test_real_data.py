@@ -69,13 +69,14 @@ def test_grocery_households(grocery: Path) -> None:
 def test_grocery_funnel_agrees_with_sql(grocery: Path) -> None:
     import duckdb
 
+    # mailings and coupons are dated by day; where they tie, a mailing comes first, as its source does
     events = table(grocery, "journey_events").select("person", "time", "touchpoint")
     assert not events.is_empty()
     counted = duckdb.sql(
         """
         with a as (select person, time from events where touchpoint = 'mail:type_a'),
              b as (select distinct a.person, a.time as began, c.time from a join events c using (person)
-                   where c.touchpoint = 'coupon:redeemed' and c.time > a.time and c.time <= a.time + interval 60 day),
+                   where c.touchpoint = 'coupon:redeemed' and c.time >= a.time and c.time <= a.time + interval 60 day),
              s as (select distinct b.person from b join events c using (person)
                    where c.touchpoint = 'store:main_shop' and c.time > b.time and c.time <= b.began + interval 60 day)
         select (select count(distinct person) from a), (select count(distinct person) from b), (select count(*) from s)
