@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -75,16 +76,20 @@ def report(
 
 
 def main() -> None:
-    """Call the command line and turn errors of cjm into one line and an exit code."""
+    """Call the command line, turn errors of cjm into one line, and end the process with the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
     try:
         app()
-    except ConfigError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        code = 0
     except CjmError as error:
         typer.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        code = 2 if isinstance(error, ConfigError) else 1
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The exit code is a promise: thread pools of the readers have been seen to abort while the interpreter shuts down.
+    os._exit(code)
 
 
 def _tell(folder: Path) -> None:
