@@ -9,7 +9,7 @@ demo: .venv/run  ## install into .venv and run the main job on the embedded samp
 	$(BIN)/cjm demo cjm-demo
 
 test: .venv/dev lint types  ## install into .venv, then lint, types, tests with coverage, notebooks
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term-missing:skip-covered
+	CJM_SCREENSHOTS=screenshots $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term-missing:skip-covered
 	$(BIN)/python -m pytest --nbmake notebooks -p no:cacheprovider
 
 lint: .venv/dev
@@ -34,4 +34,4 @@ types: .venv/dev
 	touch $@
 
 clean:
-	rm -rf .venv cjm-demo dist build
+	rm -rf .venv cjm-demo dist build screenshots

@@ -30,21 +30,23 @@ def write_text(target: Path, text: str) -> None:
     """
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    except OSError as error:
-        raise RunError.at(f"the file cannot be written ({error.strerror})", where=str(target)) from error
-    partial = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.chmod(0o644)
-        os.replace(partial, target)
+        partial = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.chmod(0o644)
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
         _sync(target.parent)
     except OSError as error:
-        raise RunError.at(f"the file cannot be written ({error.strerror})", where=str(target)) from error
-    finally:
-        partial.unlink(missing_ok=True)
+        raise RunError.at(
+            f"the file cannot be written ({error.strerror})",
+            where=str(target),
+            hint="Check that the folder exists and has room",
+        ) from error
 
 
 @contextmanager

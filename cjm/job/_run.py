@@ -45,7 +45,7 @@ def run(config: Config, *, output: Path | None = None) -> Path:
     target = output or config.resolve(config.output.dir)
     check_replaceable(target)
     started = datetime.now(UTC)
-    total = 6 + (config.identity.person is None) + (config.churn is not None) + bool(config.moments)
+    total = 5 + (config.identity.person is None) + (config.churn is not None) + bool(config.moments)
     with Steps(total).shown() as steps:
         found = analyse(config, steps)
         with steps.step("report", len(found.tables)) as step, replaced_folder(target) as folder:

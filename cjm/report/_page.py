@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from cjm.errors import RunError
+from cjm.files import write_text
 from cjm.report import _arrivals, _churn, _moments, _paths, _survival
 from cjm.report._section import Col, Table, Tables, counts, has, table
 from cjm.report._text import capital, clean, duration, plural, short, thing
@@ -128,24 +127,7 @@ def write_report(tables: Tables, run: Mapping[str, Any], path: str | os.PathLike
     'report.html'
     """
     target = Path(path)
-    page = render(tables, run).encode()
-    try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(page)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise RunError.at(
-            f"the report cannot be written ({error.strerror})",
-            where=str(target),
-            hint="Check that the folder exists and has room",
-        ) from error
+    write_text(target, render(tables, run))
     return target
 
 

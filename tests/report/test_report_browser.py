@@ -8,6 +8,8 @@ import pytest
 import report_examples as examples
 from test_report_names import PAYLOADS, hostile
 
+from cjm import job
+from cjm.datasets import sample_path
 from cjm.report import write_report
 
 WIDTHS = {"desktop": 1280, "phone": 390}
@@ -79,6 +81,12 @@ def test_page_in_chromium(browser, tmp_path, shots):
         shot = shots / f"report-{device}.png"
         assert look(browser, path, width, shot) == []
         assert shot.stat().st_size > 20_000
+
+
+def test_page_of_the_sample_in_chromium(browser, tmp_path, shots):
+    folder = job.run(job.load_config(sample_path() / "cjm.toml"), output=tmp_path / "out")
+    for device, width in WIDTHS.items():
+        assert look(browser, folder / "report.html", width, shots / f"sample-{device}.png") == []
 
 
 def test_hostile_page_in_chromium(browser, tmp_path, shots):
