@@ -11,13 +11,24 @@ from typing import Annotated
 
 import typer
 
-from cjm.errors import CjmError, ConfigError
+from cjm.errors import ArgumentError, CjmError, ConfigError, InputError
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     help="Customer journeys from raw multichannel logs.", no_args_is_help=True, pretty_exceptions_enable=False
 )
+
+
+@app.callback(invoke_without_command=True)
+def version(show: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
+    """Analyse customer journeys from raw multichannel logs."""
+    if show:
+        from cjm import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
 
 Configuration = Annotated[Path, typer.Argument(help="The configuration, a TOML file.", show_default=False)]
 
@@ -39,8 +50,11 @@ def check(configuration: Configuration) -> None:
 
     found = job.check(job.load_config(configuration))
     with pl.Config(tbl_rows=-1, tbl_cols=-1, fmt_str_lengths=60, tbl_hide_dataframe_shape=True, tbl_width_chars=140):
-        typer.echo(found.counts)
-        typer.echo(found.quality if found.quality.height else "Nothing to report about the rows.")
+        if found.counts.height:
+            typer.echo(found.counts)
+            typer.echo(found.quality if found.quality.height else "Nothing to report about the rows.")
+    for warning in found.warnings:
+        typer.echo(f"warning: {warning}", err=True)
     for fault in found.faults:
         typer.echo(f"error: {fault}", err=True)
     if found.faults:
@@ -71,7 +85,11 @@ def report(
     if not manifest.is_file():
         raise ConfigError.at("there is no run.json", where=str(folder), hint="Give the output folder of a run")
     tables = {path.stem: pl.read_parquet(path) for path in sorted((folder / "tables").glob("*.parquet"))}
-    write_report(tables, json.loads(manifest.read_text(encoding="utf-8")), folder / "report.html")
+    try:
+        run = json.loads(manifest.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError.at("the manifest is damaged", where=str(manifest), hint="Run again") from error
+    write_report(tables, run, folder / "report.html")
     typer.echo(f"report: {folder / 'report.html'}")
 
 
@@ -83,7 +101,7 @@ def main() -> None:
         code = 0
     except CjmError as error:
         typer.echo(f"error: {error}", err=True)
-        code = 2 if isinstance(error, ConfigError) else 1
+        code = 2 if isinstance(error, ArgumentError) else 1
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     sys.stdout.flush()

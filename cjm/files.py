@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import glob
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -16,6 +18,7 @@ from cjm.errors import ConfigError, RunError
 __all__ = ["check_replaceable", "new_folder", "replaced_folder", "write_text"]
 
 _MARK = "run.json"
+_open: set[Path] = set()  # folders that this process is writing
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
@@ -79,24 +82,25 @@ def replaced_folder(target: Path) -> Iterator[Path]:
         If the folder cannot be written.
     """
     check_replaceable(target)
+    partial = target.with_name(f".{target.name}.partial-{os.getpid()}-{secrets.token_hex(4)}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _recover(target)
-        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-{os.getpid()}-", dir=target.parent))
-    except OSError as error:
-        raise RunError.at(
-            f"the folder cannot be written ({error.strerror})",
-            where=str(target),
-            hint="Set output.dir to another folder",
-        ) from error
-    try:
+        _open.add(partial)
+        partial.mkdir()
         yield partial
-        partial.chmod(0o755)
         _sync_tree(partial)
         _swap(partial, target)
         _sync(target.parent)
+    except OSError as error:
+        raise RunError.at(
+            f"the folder cannot be written ({error.strerror or error})",
+            where=str(target),
+            hint="Is the disk full? Otherwise name another folder",
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        _open.discard(partial)
 
 
 def check_replaceable(target: Path) -> None:
@@ -143,8 +147,9 @@ def _recover(target: Path) -> None:
             shutil.rmtree(old, ignore_errors=True)
         else:
             os.rename(old, target)
-    for partial in target.parent.glob(f".{target.name}.partial-*"):
-        if not _alive(int(partial.name.rsplit("-", 2)[1])):
+    for partial in target.parent.glob(f".{glob.escape(target.name)}.partial-*"):
+        process = partial.name.removeprefix(f".{target.name}.partial-").partition("-")[0]
+        if process.isdigit() and partial not in _open and (int(process) == os.getpid() or not _alive(int(process))):
             shutil.rmtree(partial, ignore_errors=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import doctest
 import io
 import re
 from pathlib import Path
@@ -31,6 +32,12 @@ def test_the_example_prints_what_is_shown() -> None:
     with contextlib.redirect_stdout(printed):
         exec(compile(code, "README.md", "exec"), {})
     assert printed.getvalue() == shown
+
+
+def test_the_examples_of_the_verbs_run() -> None:
+    done = doctest.testfile(str(ROOT / "docs" / "verbs.md"), module_relative=False)
+    assert done.attempted > 15
+    assert done.failed == 0
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -93,7 +93,8 @@ def identify(rng: np.random.Generator, rows: Rows, people: People) -> Seen:
     cookie = np.where(spoilt & web, kiosk + 1 + junk, cookie)
     device = np.where(spoilt & app, total * DEVICES + junk, device)
 
-    may = (rows.person < people.customers) & (rows.time >= people.entry[rows.person])
+    offer = rows.code == CODES["web:view_offer"]  # mostly anonymous, and followed by a login
+    may = (rows.person < people.customers) & (rows.time >= people.entry[rows.person]) & ~offer
     known = _with_evidence(known, web & cookie_linked[cookie] & (cookie <= kiosk), cookie, rows.person, may)
     known = _with_evidence(known, app & device_linked[device] & (device < total * DEVICES), device, rows.person, may)
     known = _with_evidence(known, email, rows.person, rows.person, may)
@@ -111,14 +112,17 @@ def _groups(where: Bools, carrier: Ints, person: Ints) -> tuple[Ints, Ints]:
 
 
 def _with_evidence(known: Bools, where: Bools, carrier: Ints, person: Ints, may: Bools) -> Bools:
-    """Show the customer number on the last row of each pair of carrier and customer that lacks it."""
+    """Show the customer number on the first row that may have it, of each pair of carrier and customer.
+
+    On the first one, and whatever comes later, so that being recognised says nothing about staying.
+    """
     index, begins = _groups(where, carrier, person)
     if len(index) == 0:
         return known
-    last = index[np.append(begins[1:], len(index)) - 1]
-    lacking = last[~np.logical_or.reduceat(known[index], begins)]
+    never = len(index)
+    first = np.minimum.reduceat(np.where(may[index], np.arange(len(index)), never), begins)
     known = known.copy()
-    known[lacking[may[lacking]]] = True
+    known[index[first[first < never]]] = True
     return known
 
 

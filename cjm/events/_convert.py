@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import polars as pl
 
 from cjm.contracts import TIME
 from cjm.errors import InputError
-from cjm.events._ids import clean_ids, is_placeholder
 from cjm.events._quality import Findings
-from cjm.events._readers import RawTable, read_source
+from cjm.events._readers import read_source
 from cjm.events._source import MEND_ROWS, RESERVED, Source
-from cjm.events._times import to_utc
+from cjm.events._stack import attributes_of, stack
+from cjm.events._table import RawTable
+from cjm.events._times import Times, example, to_utc
+from cjm.identifiers import is_placeholder
 
 __all__ = ["Converted", "convert"]
 
@@ -46,8 +49,8 @@ class Converted:
     error: InputError | None
 
 
-def convert(name: str, source: Source) -> Converted:
-    """Read and convert a source.
+def convert(name: str, source: Source, kinds: Collection[str]) -> Converted:
+    """Read and convert a source; ``kinds`` are the identifiers of the whole log.
 
     Raises
     ------
@@ -56,44 +59,36 @@ def convert(name: str, source: Source) -> Converted:
     """
     tables = read_source(source, name)
     findings = Findings(name)
-    raw = _stack(tables, source, name)
+    raw = stack(tables, source, name)
     short = sum(table.short_rows for table in tables)
     findings.read = raw.height + short
     findings.add(
         "row of the wrong length", short, next((t.short_example for t in tables if t.short_rows), ""), "set aside"
     )
-    raw = _without_duplicates(raw, source, findings)
 
-    times = to_utc(raw[source.time], source, f"source {name!r}")
-    for check, rows, example in times.notes:
-        findings.add(check, rows, example, "kept")
+    times = to_utc(raw["__time"], source, f"source {name!r}")
+    for check, rows, value in times.notes:
+        findings.add(check, rows, value, "kept")
     lost = pl.Series([False]).new_from_index(0, raw.height)
-    error = None
-    for reason, mask in times.faults.items():
-        first = raw.row(int(mask.arg_max() or 0), named=True)
-        place = f"{tables[first['__file']].where} {tables[first['__file']].unit} {first['__row']}"
-        rows = int(mask.sum())
-        findings.add(reason, rows, f"{place}: {first[source.time]}", "set aside")
-        if error is None and source.on_error == "raise":
-            error = InputError.at(
-                f'"{first[source.time]}": {reason}',
-                where=f'{place}, column "{source.time}"',
-                hint=f"{rows:,} of {raw.height:,} rows like this. {MEND_ROWS}",
-            )
+    for mask in times.faults.values():
         lost = lost | mask
+    error = _bad_times(raw, times, tables, source, findings)
 
     events = pl.DataFrame({"time": times.utc})
-    names = {"event": _text(raw[source.event])}
-    names["channel"] = _text(raw[source.channel]) if source.channel else pl.Series([name]).new_from_index(0, raw.height)
+    constant = {"channel": name, "event": source.event_name}
     for role in ("channel", "event"):
-        blank = (names[role].is_null() | (names[role] == "")).fill_null(True) & ~lost
+        if f"__{role}" in raw.columns:
+            names = raw[f"__{role}"]
+        else:
+            names = pl.Series([constant[role]], dtype=pl.String).new_from_index(0, raw.height)
+        blank = (names.is_null() | (names == "")).fill_null(True) & ~lost
         findings.add(f"{role} missing", int(blank.sum()), "", "set aside")
         lost = lost | blank
-        events = events.with_columns(names[role].alias(role))
+        events = events.with_columns(names.alias(role))
 
     nobody = pl.Series([True]).new_from_index(0, raw.height)
-    for kind, column in source.ids.items():
-        ids = clean_ids(raw[column])
+    for kind in source.ids:
+        ids = raw[f"__id {kind}"]
         placeholder = is_placeholder(ids, source.placeholders)
         findings.add(f"placeholder in {kind}", int(placeholder.sum()), _common(ids.filter(placeholder)), "kept")
         ids = pl.select(pl.when(~placeholder).then(ids)).to_series()
@@ -101,67 +96,66 @@ def convert(name: str, source: Source) -> Converted:
         events = events.with_columns(ids.alias(kind))
     nobody = nobody & ~lost
     findings.add("no identifier", int(nobody.sum()), "", "set aside")
-    lost = lost | nobody
+    lost = _with_duplicates(raw, lost | nobody, source, findings)
 
     if source.value is not None:
-        number = raw[source.value].cast(pl.Float64, strict=False).fill_nan(None)
-        wrong = number.is_null() & raw[source.value].is_not_null()
-        findings.add("value is no number", int(wrong.sum()), _common(_text(raw[source.value].filter(wrong))), "kept")
-        events = events.with_columns(number.alias("value"))
-    for column in _attributes(raw, source):
-        taken = column in RESERVED or column in source.ids
-        if taken:
-            findings.add(f"attribute {column!r} renamed", raw.height, f"{column}_", "kept")
-        events = events.with_columns(raw[column].alias(f"{column}_" if taken else column))
+        events = events.with_columns(_numbers(raw["__value"], findings).alias("value"))
+    attributes = attributes_of(raw, source)
+    taken = {*RESERVED, *kinds}
+    for column in attributes:
+        free = column
+        while free in taken or (free != column and free in attributes):
+            free += "_"
+        if free != column:
+            findings.add(f"attribute {column!r} renamed", raw.height, free, "kept")
+        events = events.with_columns(raw[column].alias(free))
+        taken.add(free)
     events = events.filter(~lost)
     findings.kept = events.height
     findings.add("no rows", int(findings.read == 0), source.where, "kept")
     return Converted(events, findings, _inputs(tables, source, name), error)
 
 
-def _stack(tables: list[RawTable], source: Source, name: str) -> pl.DataFrame:
-    """Put the files of a source on top of each other; a declared column must be of one type in all of them."""
-    first = tables[0]
-    for table in tables[1:]:
-        for column in source.declared:
-            ours, theirs = first.frame.schema[column], table.frame.schema[column]
-            if ours != theirs:
-                raise InputError.at(
-                    f"column {column!r} is {theirs} here and {ours} in {first.where}",
-                    where=f"source {name!r}, {table.where}",
-                    hint="Make it two sources, or give the files one type",
-                )
-    frames = [table.frame.with_columns(pl.lit(number).alias("__file")) for number, table in enumerate(tables)]
-    try:
-        return pl.concat(frames, how="diagonal_relaxed")
-    except pl.exceptions.PolarsError as error:
-        raise InputError.at(
-            f"the files do not go together ({str(error).splitlines()[0]})",
-            where=f"source {name!r}",
-            hint="Name the columns that are needed with attributes=[...]",
-        ) from error
+def _bad_times(
+    raw: pl.DataFrame, times: Times, tables: list[RawTable], source: Source, findings: Findings
+) -> InputError | None:
+    """Count the rows without a usable time; return what stops the run because of the first reason."""
+    error = None
+    for reason, mask in times.faults.items():
+        file, row = raw.select("__file", "__row").row(int(mask.arg_max() or 0))
+        place, value, rows = tables[file].place(row), example(raw["__time"], mask), int(mask.sum())
+        findings.add(reason, rows, f"{place}: {value}", "set aside")
+        if error is None and source.on_error == "raise":
+            error = InputError.at(
+                f'"{value}": {reason}',
+                where=f'{place}, column "{source.time}"',
+                hint=f"{rows:,} of {raw.height:,} rows like this. {MEND_ROWS}",
+            )
+    return error
 
 
-def _without_duplicates(raw: pl.DataFrame, source: Source, findings: Findings) -> pl.DataFrame:
+def _with_duplicates(raw: pl.DataFrame, lost: pl.Series, source: Source, findings: Findings) -> pl.Series:
+    """Return ``lost`` and, of the usable rows, those that came before."""
     if source.event_id is not None:
-        again = raw[source.event_id].is_first_distinct().not_() & raw[source.event_id].is_not_null()
+        ids = pl.select(pl.when(~lost & (raw["__event_id"] != "")).then(raw["__event_id"])).to_series()
+        again = ids.is_not_null() & ~ids.is_first_distinct()
         findings.add("event id seen before", int(again.sum()), "", "dropped duplicate")
-        raw = raw.filter(~again)
+        lost = lost | again
     if source.drop_duplicates:
-        again = raw.select(pl.struct(pl.exclude("__row", "__file")).is_first_distinct().not_()).to_series()
+        usable = raw.filter(~lost).select(pl.struct(pl.exclude("__row", "__file")).is_first_distinct()).to_series()
+        again = (~lost).scatter((~lost).arg_true(), ~usable)
         findings.add("row seen before", int(again.sum()), "", "dropped duplicate")
-        raw = raw.filter(~again)
-    return raw
+        lost = lost | again
+    return lost
 
 
-def _attributes(raw: pl.DataFrame, source: Source) -> list[str]:
-    if source.attributes is not None:
-        return list(source.attributes)
-    return [column for column in raw.columns if column not in source.declared and not column.startswith("__")]
-
-
-def _text(column: pl.Series) -> pl.Series:
-    return column.cast(pl.String).str.strip_chars()
+def _numbers(column: pl.Series, findings: Findings) -> pl.Series:
+    text = column.str.strip_chars() if column.dtype == pl.String else column
+    number = text.cast(pl.Float64, strict=False)
+    number = pl.select(pl.when(number.is_finite()).then(number)).to_series()
+    wrong = number.is_null() & column.is_not_null()
+    findings.add("value is no number", int(wrong.sum()), _common(column.filter(wrong).cast(pl.String)), "kept")
+    return number
 
 
 def _common(column: pl.Series) -> str:

@@ -7,9 +7,10 @@ from functools import cached_property
 
 import polars as pl
 
-from cjm.errors import ArgumentError, InputError
+from cjm.errors import ArgumentError
 from cjm.events._convert import Converted, convert
 from cjm.events._source import Source
+from cjm.events._stack import together
 
 __all__ = ["EventLog", "scan_events"]
 
@@ -35,14 +36,14 @@ class EventLog:
 
     @cached_property
     def _converted(self) -> dict[str, Converted]:
-        return {name: convert(name, source) for name, source in self.sources.items()}
+        return {name: convert(name, source, self.kinds) for name, source in self.sources.items()}
 
     @cached_property
     def _events(self) -> pl.DataFrame:
         for converted in self._converted.values():
             if converted.error is not None:
                 raise converted.error
-        frame = _concat({name: converted.events for name, converted in self._converted.items()})
+        frame = together([converted.events for converted in self._converted.values()], "the sources")
         contract = ["time", "channel", "event", *self.kinds]
         if any(source.value is not None for source in self.sources.values()):
             contract.append("value")
@@ -114,7 +115,7 @@ def scan_events(sources: Mapping[str, Source]) -> EventLog:
     Raises
     ------
     ArgumentError
-        Without sources, or for a name that is no text or blank.
+        For something other than a mapping, without sources, and for a name that is no text or blank.
 
     Examples
     --------
@@ -124,6 +125,12 @@ def scan_events(sources: Mapping[str, Source]) -> EventLog:
     >>> log.frame.collect().row(0)
     (datetime.datetime(2026, 1, 1, 9, 0, tzinfo=zoneinfo.ZoneInfo(key='UTC')), 'web', 'home', 'a')
     """
+    if not isinstance(sources, Mapping):
+        raise ArgumentError.at(
+            f"{type(sources).__name__} does not name the sources",
+            where="scan_events",
+            hint='Write cjm.scan_events({"web": cjm.Source(...), "store": cjm.Source(...)})',
+        )
     if not sources:
         raise ArgumentError.at("there are no sources", where="scan_events", hint="Give at least one name and Source")
     for name, source in sources.items():
@@ -133,29 +140,6 @@ def scan_events(sources: Mapping[str, Source]) -> EventLog:
             raise ArgumentError.at(
                 f"{type(source).__name__} is no cjm.Source",
                 where=f"scan_events, source {name!r}",
-                hint="Wrap it in cjm.Source",
+                hint="Wrap it: cjm.Source(..., time=..., event=..., ids={...})",
             )
     return EventLog(sources)
-
-
-def _concat(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """Stack the sources; an attribute whose types do not go together becomes text."""
-    kinds: dict[str, set[pl.DataType]] = {}
-    for frame in frames.values():
-        for name, dtype in frame.schema.items():
-            kinds.setdefault(name, set()).add(dtype)
-    texts = []
-    for name, dtypes in kinds.items():
-        known = {dtype for dtype in dtypes if dtype != pl.Null}
-        if len(known) > 1 and not all(dtype.is_numeric() for dtype in known):
-            if any(dtype.is_nested() for dtype in known):
-                raise InputError.at(
-                    f"attribute {name!r} is of types that do not go together: {', '.join(sorted(map(str, known)))}",
-                    hint="Leave it out with attributes=[...] or give it one type",
-                )
-            texts.append(name)
-    stacked = [
-        frame.with_columns(pl.col(name).cast(pl.String) for name in texts if name in frame.columns)
-        for frame in frames.values()
-    ]
-    return pl.concat(stacked, how="diagonal_relaxed", rechunk=True)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
@@ -15,9 +13,12 @@ from typing import Any
 import polars as pl
 
 from cjm.errors import ArgumentError, InputError
-from cjm.events._source import FORMATS, MEND_ROWS, Source
+from cjm.events._csv import read_csv
+from cjm.events._ndjson import read_ndjson
+from cjm.events._source import FORMATS, Source
+from cjm.events._table import COMPRESSED, RawTable, damaged, first_line, refuse_empty
 
-__all__ = ["RawTable", "read_source"]
+__all__ = ["read_source"]
 
 _SUFFIXES = {
     ".parquet": "parquet",
@@ -31,40 +32,6 @@ _SUFFIXES = {
     ".feather": "arrow",
     ".ipc": "arrow",
 }
-_COMPRESSED = {".gz", ".zst", ".bz2"}
-
-
-@dataclass(frozen=True)
-class RawTable:
-    """Rows as they were read.
-
-    Attributes
-    ----------
-    frame : polars.DataFrame
-        Columns as in the file, and ``__row``: the row's number in its file as a reader of the file counts it.
-    where : str
-        File name, or the type of a frame.
-    unit : str
-        ``"line"`` or ``"row"``: what ``__row`` counts.
-    short_rows : int
-        CSV rows with too few or too many fields, which are not in ``frame``.
-    short_example : str
-        The first of them.
-    path : str
-        Path of the file; blank for a frame.
-    size : int or None
-        Bytes on disk.
-    modified : datetime or None
-    """
-
-    frame: pl.DataFrame
-    where: str
-    unit: str
-    short_rows: int = 0
-    short_example: str = ""
-    path: str = ""
-    size: int | None = None
-    modified: datetime | None = None
 
 
 def read_source(source: Source, name: str) -> list[RawTable]:
@@ -73,21 +40,47 @@ def read_source(source: Source, name: str) -> list[RawTable]:
     Raises
     ------
     InputError
-        For a file that is missing, empty or damaged, a glob that matches nothing, and a column that is not there.
+        For a file that is missing, empty, damaged or named twice, a glob that matches nothing, and a column that is
+        not there.
     """
     paths = _paths(source, name)
     if paths is None:
-        frame = _to_polars(source.path, name)
-        _check_columns(source, frame, f"source {name!r}")
-        return [RawTable(_numbered(frame, 0), f"source {name!r}", "row")]
-    tables = []
-    for path in paths:
-        table = _READERS[_format(path, source, name)](path, source)
-        _check_columns(source, table.frame, table.where)
-        stat = path.stat()
-        modified = datetime.fromtimestamp(stat.st_mtime, UTC)
-        tables.append(replace(table, path=str(path), size=stat.st_size, modified=modified))
-    return tables
+        tables = [RawTable(_to_polars(source.path, name), f"source {name!r}")]
+    else:
+        tables = [_read_file(path, source, name) for path in paths]
+    return _with_declared_columns(tables, source)
+
+
+def _read_file(path: Path, source: Source, name: str) -> RawTable:
+    table = _READERS[_format(path, source, name)](path, source)
+    stat = path.stat()
+    modified = datetime.fromtimestamp(stat.st_mtime, UTC)
+    return replace(table, path=str(path), size=stat.st_size, modified=modified)
+
+
+def _with_declared_columns(tables: list[RawTable], source: Source) -> list[RawTable]:
+    """Check the columns of every file, and leave out those that nobody asked for."""
+    seen = {column for table in tables for column in table.frame.columns}
+    checked = []
+    for table in tables:
+        frame = table.frame
+        for column, role in source.declared.items():
+            if column in frame.columns:
+                continue
+            if not (table.open_keys and column in seen):
+                raise InputError.unknown("column", column, frame.columns, where=f"{table.where}, {role}")
+            frame = frame.with_columns(pl.lit(None).alias(column))
+        if source.attributes is not None and not source.drop_duplicates:
+            frame = frame.select(list(source.declared))
+        for column in frame.columns:
+            if column.startswith("__"):
+                raise InputError.at(
+                    f"the name of column {column!r} begins with two underscores, which is reserved",
+                    where=table.where,
+                    hint="Rename it, or name the columns to carry along with attributes=[...]",
+                )
+        checked.append(replace(table, frame=frame))
+    return checked
 
 
 def _paths(source: Source, name: str) -> list[Path] | None:
@@ -123,14 +116,27 @@ def _paths(source: Source, name: str) -> list[Path] | None:
                 where=f"source {name!r}, {text}",
                 hint="Check the path; a folder needs a glob such as folder/*.parquet",
             )
+    _refuse_twice(found, name)
     return found
+
+
+def _refuse_twice(paths: list[Path], name: str) -> None:
+    seen: set[Path] = set()
+    for path in paths:
+        if path.resolve() in seen:
+            raise InputError.at(
+                "the file is named twice, so its events would count twice",
+                where=f"source {name!r}, {path}",
+                hint="Name it once; do two globs of the list match it?",
+            )
+        seen.add(path.resolve())
 
 
 def _format(path: Path, source: Source, name: str) -> str:
     if source.format is not None:
         return source.format
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in _COMPRESSED:
+    if suffixes and suffixes[-1] in COMPRESSED:
         suffixes.pop()
     if not suffixes or suffixes[-1] not in _SUFFIXES:
         raise InputError.at(
@@ -144,10 +150,25 @@ def _format(path: Path, source: Source, name: str) -> str:
 def _to_polars(data: Any, name: str) -> pl.DataFrame:
     if isinstance(data, pl.DataFrame):
         return data
+    # Whatever a plan or a foreign object does wrong, it is this source that cannot be read.
     if isinstance(data, pl.LazyFrame):
-        return data.collect()
+        try:
+            return data.collect()
+        except (Exception, pl.exceptions.PanicException) as error:
+            raise InputError.at(
+                f"the lazy frame cannot be computed ({first_line(error)})",
+                where=f"source {name!r}",
+                hint="Call .collect() on it to see where its plan fails",
+            ) from error
     if hasattr(data, "__arrow_c_stream__"):
-        return pl.DataFrame(data)
+        try:
+            return pl.DataFrame(data)
+        except (Exception, pl.exceptions.PanicException) as error:
+            raise InputError.at(
+                f"the Arrow stream of {type(data).__name__} cannot be read ({first_line(error)})",
+                where=f"source {name!r}",
+                hint="Give a Polars frame or an Arrow table",
+            ) from error
     raise ArgumentError.at(
         f"cannot read events from {type(data).__name__}",
         where=f"source {name!r}",
@@ -155,186 +176,32 @@ def _to_polars(data: Any, name: str) -> pl.DataFrame:
     )
 
 
-def _check_columns(source: Source, frame: pl.DataFrame, where: str) -> None:
-    for column, role in source.declared.items():
-        if column not in frame.columns:
-            names = [name for name in frame.columns if name != "__row"]
-            raise InputError.unknown("column", column, names, where=f"{where}, {role}")
-
-
-def _numbered(frame: pl.DataFrame, first: int) -> pl.DataFrame:
-    return frame.with_row_index("__row", offset=first).with_columns(pl.col("__row").cast(pl.Int64))
-
-
-def _damaged(path: Path, kind: str, error: Exception) -> InputError:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return InputError.at(
-        f"the file cannot be read as {kind} ({reason})",
-        where=path.name,
-        hint="It may be cut off, damaged, or of another format: fetch it again or set format=",
-    )
-
-
-def _refuse_empty(path: Path) -> None:
-    if path.stat().st_size == 0:
-        raise InputError.at("the file is empty", where=path.name, hint="Remove it from the source or fetch it again")
-
-
 def _read_parquet(path: Path, source: Source) -> RawTable:
-    _refuse_empty(path)
+    refuse_empty(path)
     try:
         lazy = pl.scan_parquet(path, hive_partitioning=False)
         present = lazy.collect_schema().names()
-        if source.attributes is not None:
+        if source.attributes is not None and not source.drop_duplicates:
             lazy = lazy.select([name for name in present if name in source.declared])
         frame = lazy.collect()
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise _damaged(path, "Parquet", error) from error
-    return RawTable(_numbered(frame, 0), path.name, "row")
+        raise damaged(path, "Parquet", error) from error
+    return RawTable(frame, path.name)
 
 
-def _read_arrow(path: Path, source: Source) -> RawTable:
-    _refuse_empty(path)
+def _read_arrow(path: Path, _: Source) -> RawTable:
+    refuse_empty(path)
     try:
         frame = pl.read_ipc(path)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise _damaged(path, "Arrow IPC", error) from error
-    return RawTable(_numbered(frame, 0), path.name, "row")
-
-
-def _read_ndjson(path: Path, source: Source) -> RawTable:
-    _refuse_empty(path)
-    opener = gzip.open if path.suffix.lower() == ".gz" else open
-    try:
-        with opener(path, "rb") as file:
-            content = file.read()
-        frame = pl.read_ndjson(content, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, OSError, EOFError) as error:
-        raise _bad_json_line(path, opener) or _damaged(path, "NDJSON", error) from error
-    lines = content.count(b"\n") + (not content.endswith(b"\n"))
-    if frame.height < lines:
-        # a blank line shifts the numbers of those after it; a line that was skipped is an error
-        filled = sum(1 for line in content.splitlines() if line.strip())
-        if frame.height != filled:
-            raise _bad_json_line(path, opener) or _damaged(path, "NDJSON", ValueError(f"{filled - frame.height} lines"))
-    return RawTable(_numbered(frame, 1), path.name, "line")
-
-
-def _bad_json_line(path: Path, opener: Callable[..., Any]) -> InputError | None:
-    """Find the first line that is no JSON object; only called once reading has failed."""
-    try:
-        with opener(path, "rt", encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                reason = _json_fault(line)
-                if reason:
-                    return InputError.at(
-                        f"the line is no JSON object ({reason})",
-                        where=f"{path.name} line {number}",
-                        hint="Is the file cut off?",
-                    )
-    except UnicodeDecodeError:
-        return InputError.at("the file is not UTF-8 text", where=path.name, hint="Save it as UTF-8")
-    except (OSError, EOFError):
-        return None
-    return None
-
-
-def _json_fault(line: str) -> str:
-    if not line.strip():
-        return ""
-    try:
-        return "" if isinstance(json.loads(line), dict) else "it is a bare value"
-    except ValueError as error:
-        return str(error)
-
-
-def _read_csv(path: Path, source: Source) -> RawTable:
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-
-    _refuse_empty(path)
-    tabs = source.format == "tsv" or (source.format is None and ".tsv" in path.suffixes)
-    separator = source.options.get("separator", "\t" if tabs else ",")
-    quote = source.options.get("quote", '"')
-    encoding = source.options.get("encoding", "utf8")
-    bad: list[Any] = []
-
-    def note(row: Any) -> str:
-        bad.append(row)
-        return "skip"
-
-    def read(threads: bool) -> Any:
-        bad.clear()
-        names = _header(path, separator, quote, encoding)
-        return arrow_csv.read_csv(
-            path,
-            read_options=arrow_csv.ReadOptions(encoding=encoding, use_threads=threads),
-            parse_options=arrow_csv.ParseOptions(
-                delimiter=separator, quote_char=quote, newlines_in_values=True, invalid_row_handler=note
-            ),
-            convert_options=arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""]
-            ),
-        )
-
-    try:
-        table = read(threads=True)
-        if bad:  # only a single-threaded reader knows the line of a bad row
-            table = read(threads=False)
-    except UnicodeDecodeError as error:
-        raise _wrong_encoding(path, encoding) from error
-    except (pa.ArrowException, OSError, EOFError) as error:
-        if "UTF8" in str(error) or "decode" in str(error):
-            raise _wrong_encoding(path, encoding) from error
-        raise _damaged(path, "CSV", error) from error
-    example = ""
-    if bad:
-        first = bad[0]
-        example = f"line {first.number}: {first.actual_columns} fields instead of {first.expected_columns}"
-        if source.on_error == "raise":
-            raise InputError.at(
-                f"the row has {first.actual_columns} fields instead of {first.expected_columns}",
-                where=f"{path.name} line {first.number}",
-                hint=f"{len(bad):,} of {table.num_rows + len(bad):,} rows like this. {MEND_ROWS}",
-            )
-    frame = pl.DataFrame(pl.from_arrow(table))
-    return RawTable(_numbered(frame, 2), path.name, "line", len(bad), example)
-
-
-def _header(path: Path, separator: str, quote: str, encoding: str) -> list[str]:
-    """Return the column names, refusing those that would be ambiguous."""
-    import pyarrow as pa
-
-    with pa.input_stream(str(path), compression="detect") as stream:
-        start = stream.read(1 << 20)
-    if start[:2] in (b"\xff\xfe", b"\xfe\xff") and encoding == "utf8":
-        raise _wrong_encoding(path, "utf8")
-    text = start.decode(encoding, errors="strict" if len(start) < 1 << 20 else "ignore").removeprefix("\ufeff")
-    if "\x00" in text:
-        raise _wrong_encoding(path, encoding)
-    names = next(csv.reader(text.splitlines(), delimiter=separator, quotechar=quote), [])
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError.at(
-            f"column {twice[0]!r} is there twice",
-            where=f"{path.name} line 1",
-            hint="Give every column a name of its own",
-        )
-    return names
-
-
-def _wrong_encoding(path: Path, encoding: str) -> InputError:
-    return InputError.at(
-        f"the text is not encoded as {encoding}",
-        where=path.name,
-        hint='Set options={"encoding": "latin-1"} (or "utf-16", "cp1250", ...), or save the file as UTF-8',
-    )
+        raise damaged(path, "Arrow IPC", error) from error
+    return RawTable(frame, path.name)
 
 
 _READERS: dict[str, Callable[[Path, Source], RawTable]] = {
     "parquet": _read_parquet,
-    "csv": _read_csv,
-    "tsv": _read_csv,
-    "ndjson": _read_ndjson,
+    "csv": read_csv,
+    "tsv": partial(read_csv, separator="\t"),
+    "ndjson": read_ndjson,
     "arrow": _read_arrow,
 }

@@ -14,6 +14,7 @@ __all__ = ["EPOCH_UNITS", "FORMATS", "MEND_ROWS", "RESERVED", "Source"]
 
 EPOCH_UNITS = ("s", "ms", "us", "ns")
 FORMATS = ("parquet", "csv", "tsv", "ndjson", "arrow")
+OPTIONS = ("separator", "quote", "encoding")
 RESERVED = frozenset({"time", "channel", "event", "value", "person", "touchpoint", "session"})
 
 MEND_ROWS = 'Set on_error="set aside" to continue without them, or fix the file'
@@ -32,8 +33,8 @@ class Source:
         ``.feather`` unless ``format`` says what they are.
     time : str
         Column of the time of the event: a timestamp, ISO 8601 text, text in ``time_format``, or an epoch number.
-    event : str
-        Column of the event's name.
+    event : str, optional
+        Column of the event's name. Exactly one of ``event`` and ``event_name`` is given.
     ids : mapping of str to str
         Kind of identifier to its column. The order is the priority of the kinds.
     channel : str, optional
@@ -58,7 +59,17 @@ class Source:
     format : str, optional
         ``"parquet"``, ``"csv"``, ``"tsv"``, ``"ndjson"`` or ``"arrow"``, where the file name does not tell.
     options : mapping, optional
-        For CSV: ``separator``, ``quote``, ``encoding``.
+        For CSV: ``separator``, ``quote`` (blank: quotes mean nothing), ``encoding``.
+    event_name : str, optional
+        Name of all events, for a table without a column of names.
+    order : str, optional
+        Column that says the order of rows with equal times: numbers (also as text), text or times; nulls come last.
+        Without it their order is that of the files and rows.
+
+    Raises
+    ------
+    ArgumentError
+        For an argument that cannot be meant.
 
     Examples
     --------
@@ -68,8 +79,8 @@ class Source:
 
     path: Any
     time: str
-    event: str
-    ids: Mapping[str, str]
+    event: str | None = None
+    ids: Mapping[str, str] = field(default_factory=dict)
     channel: str | None = None
     time_format: str | None = None
     time_zone: str | None = None
@@ -81,34 +92,72 @@ class Source:
     on_error: OnError = "raise"
     format: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    event_name: str | None = None
+    order: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.ids:
-            raise ArgumentError.at("a source needs at least one identifier", where="Source(ids=...)")
+        self._check_ids()
+        self._check_columns()
+        if self.on_error not in ("raise", "set aside"):
+            raise ArgumentError.unknown("on_error", str(self.on_error), ("raise", "set aside"), where="Source")
+        if self.format is not None and self.format not in FORMATS:
+            raise ArgumentError.unknown("format", str(self.format), FORMATS, where="Source")
+        if self.time_zone is not None and self.time_zone not in available_timezones():
+            raise ArgumentError.unknown("time zone", str(self.time_zone), available_timezones(), where="Source")
+        check_options(self.options)
+
+    def _check_ids(self) -> None:
+        where = "Source(ids=...)"
+        pairs = list(self.ids.items()) if isinstance(self.ids, Mapping) else [(None, None)]
+        if not all(isinstance(part, str) and part for pair in pairs for part in pair):
+            raise ArgumentError.at(
+                f"{self.ids!r} does not say which column holds which kind of identifier",
+                where=where,
+                hint='Write ids={"customer": "column of the customer number"}',
+            )
+        if not pairs:
+            raise ArgumentError.at(
+                "a source needs at least one identifier", where=where, hint='As in ids={"customer": "user_id"}'
+            )
         for kind in self.ids:
             if kind in RESERVED or kind.startswith("__"):
                 raise ArgumentError.at(
                     f"{kind!r} cannot name a kind of identifier",
-                    where="Source(ids=...)",
-                    hint="It is a column of the log",
+                    where=where,
+                    hint="It is a column of the log; choose another word",
                 )
-        if self.on_error not in ("raise", "set aside"):
-            raise ArgumentError.unknown("on_error", str(self.on_error), ("raise", "set aside"), where="Source")
-        if self.format is not None and self.format not in FORMATS:
-            raise ArgumentError.unknown("format", self.format, FORMATS, where="Source")
-        if self.time_zone is not None and self.time_zone not in available_timezones():
-            raise ArgumentError.unknown("time zone", self.time_zone, available_timezones(), where="Source")
-        for option in self.options:
-            if option not in ("separator", "quote", "encoding"):
-                raise ArgumentError.unknown("option", option, ("separator", "quote", "encoding"), where="Source")
+
+    def _check_columns(self) -> None:
+        if (self.event is None) == (self.event_name is None):
+            raise ArgumentError.at(
+                "exactly one of event and event_name is needed",
+                where="Source",
+                hint="event= names a column; event_name= is the name of all events of a table without such a column",
+            )
+        if self.event_name is not None and not (isinstance(self.event_name, str) and self.event_name.strip()):
+            raise ArgumentError.at(
+                f"{self.event_name!r} is no name", where="Source(event_name=...)", hint="Give a text"
+            )
+        for argument in ("attributes", "placeholders"):
+            if isinstance(getattr(self, argument), str):
+                raise ArgumentError.at(
+                    "this is one text, not a list of them",
+                    where=f"Source({argument}=...)",
+                    hint=f"Write {argument}=[{getattr(self, argument)!r}]",
+                )
+        for column, role in self.declared.items():
+            if not isinstance(column, str):
+                raise ArgumentError.at(f"{column!r} names no column", where=f"Source, {role}", hint="Give a text")
 
     @property
     def declared(self) -> dict[str, str]:
         """Columns that must be there, each with the role it plays."""
-        roles = {self.time: "time", self.event: "event"}
+        roles = {self.time: "time"}
         roles |= {column: f"ids[{kind!r}]" for kind, column in self.ids.items()}
-        optional = {"channel": self.channel, "value": self.value, "event_id": self.event_id}
-        roles |= {column: role for role, column in optional.items() if column is not None}
+        for role in ("event", "channel", "value", "event_id", "order"):
+            column = getattr(self, role)
+            if column is not None:
+                roles[column] = role
         return roles | dict.fromkeys(self.attributes or (), "attributes")
 
     @property
@@ -119,3 +168,39 @@ class Source:
         if isinstance(self.path, (list, tuple)):
             return f"{len(self.path)} files"
         return type(self.path).__name__
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raise ArgumentError unless these are options of the CSV reader."""
+    where = "Source(options=...)"
+    if not isinstance(options, Mapping):
+        raise ArgumentError.at(
+            f"{options!r} is no mapping", where=where, hint='As in options={"separator": ";", "encoding": "cp1250"}'
+        )
+    for option in options:
+        if option not in OPTIONS:
+            raise ArgumentError.unknown("option", str(option), OPTIONS, where="Source")
+    encoding = options.get("encoding", "utf8")
+    try:
+        "".encode(encoding)
+    except (LookupError, TypeError, UnicodeError) as error:
+        raise ArgumentError.at(
+            f"unknown encoding {encoding!r}", where=where, hint='Known are "utf8", "utf-16", "latin-1", "cp1250", ...'
+        ) from error
+    separator, quote = options.get("separator", ","), options.get("quote", '"')
+    if not _one_character(separator) or separator == quote:
+        raise ArgumentError.at(
+            f"the separator {separator!r} is not one character",
+            where=where,
+            hint='Use ",", ";", "|" or "\\t"; it differs from the quote',
+        )
+    if quote != "" and not _one_character(quote):
+        raise ArgumentError.at(
+            f"the quote {quote!r} is not one character",
+            where=where,
+            hint='Use "\'" or the like, or "" if quotes mean nothing',
+        )
+
+
+def _one_character(text: object) -> bool:
+    return isinstance(text, str) and len(text) == 1 and text.isascii() and text not in "\r\n\0"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import polars as pl
 
 from cjm.contracts import TIME
 from cjm.errors import InputError
 from cjm.events._source import EPOCH_UNITS, Source
+from cjm.identifiers import clean_ids
 
-__all__ = ["Times", "to_utc"]
+__all__ = ["Times", "example", "to_utc"]
 
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST_AHEAD = timedelta(days=366)
@@ -21,8 +22,13 @@ _DIGITS = {"s": (9, 11), "ms": (12, 14), "us": (15, 17), "ns": (18, 19)}
 _TO_US = {"s": 1_000_000.0, "ms": 1_000.0, "us": 1.0, "ns": 0.001}
 _ISO = (
     r"^(?<date>\d{4}-\d{2}-\d{2})(?:[T ](?<minute>\d{2}:\d{2})(?::(?<second>\d{2})(?:[.,](?<fraction>\d{1,9}))?)?)?"
-    r"\s*(?<offset>Z|z|[+-]\d{2}(?::?\d{2})?)?$"
+    r"\s*(?<offset>Z|z|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?)?$"
 )
+_EPOCH = r"^-?\d{9,19}(?:\.\d*)?$"
+
+# Years 1 to 9999, as days and seconds since 1970. Beyond them neither Polars nor Python can show a time.
+_DAYS = (-719_162, 2_932_896)
+_SECONDS = (-62_135_596_800, 253_402_300_799)
 
 
 @dataclass
@@ -54,21 +60,14 @@ def to_utc(raw: pl.Series, source: Source, where: str) -> Times:
     """
     missing = raw.is_null()
     dtype = raw.dtype
-    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
-        result = Times(raw.dt.convert_time_zone("UTC").cast(TIME))
-    elif isinstance(dtype, pl.Datetime) or dtype == pl.Date:
-        naive = raw.cast(pl.Datetime("us"))
-        if source.time_zone is None:
-            note = ("time without zone read as UTC", len(raw) - int(missing.sum()), _example(raw, ~missing))
-            result = Times(naive.dt.replace_time_zone("UTC"), notes=[note])
-        else:
-            result = _localised(naive, source.time_zone)
-    elif dtype.is_integer() or dtype.is_float() or dtype.is_decimal():
+    if isinstance(dtype, (pl.Datetime, pl.Date)):
+        result = _from_timestamps(pl.select(pl.when(_in_calendar(raw)).then(raw)).to_series(), source)
+    elif dtype.is_numeric() and (source.time_format is None or source.time_format in EPOCH_UNITS):
         result = _from_epoch(raw, source)
-    elif dtype == pl.String:
-        stripped = raw.str.strip_chars()
-        missing = missing | (stripped == "").fill_null(False)
-        result = _from_text(stripped.set(missing, None) if missing.any() else stripped, source, where)
+    elif dtype == pl.String or dtype == pl.Null or dtype.is_numeric():
+        text = clean_ids(raw, where=where)
+        missing = missing | (text == "").fill_null(False)
+        result = _from_text(text.set(missing, None) if missing.any() else text, source, where)
     else:
         raise InputError.at(
             f"a column of type {dtype} holds no times",
@@ -86,12 +85,45 @@ def to_utc(raw: pl.Series, source: Source, where: str) -> Times:
     faults["time more than a year ahead"] = late
     utc = pl.select(pl.when(~(early | late)).then(result.utc)).to_series()
     ahead = (utc > datetime.now(UTC) + timedelta(days=1)).fill_null(False)
-    notes = [*result.notes, ("time in the future", int(ahead.sum()), _example(raw, ahead))]
+    notes = [*result.notes, ("time in the future", int(ahead.sum()), example(raw, ahead))]
+    zone = source.time_zone or getattr(dtype, "time_zone", None) or "UTC"
+    usable = utc.is_not_null()
+    rows = int(usable.sum())
+    if rows > 1 and (utc.filter(usable).dt.convert_time_zone(zone).dt.time() == time(0)).all():
+        notes.append(("time of day is always midnight", rows, example(raw, usable)))
     return Times(utc, {reason: mask for reason, mask in faults.items() if mask.any()}, notes)
 
 
-def _example(raw: pl.Series, mask: pl.Series) -> str:
-    return str(raw.filter(mask)[0]) if mask.any() else ""
+def example(raw: pl.Series, mask: pl.Series) -> str:
+    """Return the first value under a mask as text, blank if there is none; also a time that no calendar has."""
+    one = raw.filter(mask)[:1]
+    if one.is_empty():
+        return ""
+    if isinstance(one.dtype, (pl.Datetime, pl.Date)) and not _in_calendar(one).fill_null(True)[0]:
+        return f"{one.to_physical()[0]} as {one.dtype}"
+    try:
+        return str(one[0])
+    except (ValueError, OverflowError):  # in the last hours of year 9999, a zone ahead of UTC is past the end
+        return f"{one.to_physical()[0]} as {one.dtype}"
+
+
+def _in_calendar(raw: pl.Series) -> pl.Series:
+    number = raw.to_physical()
+    if raw.dtype == pl.Date:
+        return number.is_between(*_DAYS)
+    scale = {"ms": 10**3, "us": 10**6, "ns": 10**9}[getattr(raw.dtype, "time_unit", "us")]
+    low, high = (min(max(second * scale, -(2**63)), 2**63 - 1) for second in _SECONDS)
+    return number.is_between(low, high)
+
+
+def _from_timestamps(raw: pl.Series, source: Source) -> Times:
+    if getattr(raw.dtype, "time_zone", None) is not None:
+        return Times(raw.dt.convert_time_zone("UTC").cast(TIME))
+    naive = raw.cast(pl.Datetime("us"))
+    if source.time_zone is not None:
+        return _localised(naive, source.time_zone)
+    note = ("time without zone read as UTC", len(raw) - raw.null_count(), example(raw, raw.is_not_null()))
+    return Times(naive.dt.replace_time_zone("UTC"), notes=[note])
 
 
 def _localised(naive: pl.Series, zone: str) -> Times:
@@ -103,14 +135,14 @@ def _localised(naive: pl.Series, zone: str) -> Times:
     return Times(
         first.dt.convert_time_zone("UTC").cast(TIME),
         {"time skipped by daylight saving": skipped} if skipped.any() else {},
-        [("time in the repeated hour read as its first pass", int(repeated.sum()), _example(naive, repeated))],
+        [("time in the repeated hour read as its first pass", int(repeated.sum()), example(naive, repeated))],
     )
 
 
 def _from_epoch(raw: pl.Series, source: Source) -> Times:
     if source.time_format in EPOCH_UNITS:
         return Times(_scaled(raw, source.time_format or ""))
-    size = raw.cast(pl.Float64).abs()
+    size = raw.cast(pl.Float64, strict=False).abs()
     units = {
         unit: ((size >= 10.0 ** (low - 1)) & (size < 10.0**high)).fill_null(False)
         for unit, (low, high) in _DIGITS.items()
@@ -125,15 +157,22 @@ def _from_epoch(raw: pl.Series, source: Source) -> Times:
     return Times(
         utc,
         {f"epoch number in another unit than {unit}": other} if other.any() else {},
-        [(f"epoch number read as {unit} by its size", counts[unit], _example(raw, units[unit]))],
+        [(f"epoch number read as {unit} by its size", counts[unit], example(raw, units[unit]))],
     )
 
 
 def _scaled(raw: pl.Series, unit: str) -> pl.Series:
+    """Return epoch numbers as times; whole numbers exactly, null for those out of range."""
+    if raw.dtype == pl.String:
+        exact, rounded = (
+            _scaled(raw.cast(pl.Int64, strict=False), unit),
+            _scaled(raw.cast(pl.Float64, strict=False), unit),
+        )
+        return pl.select(pl.coalesce(exact, rounded)).to_series()
     if raw.dtype.is_integer():
-        whole = raw.cast(pl.Int64)
+        whole = raw.cast(pl.Int64, strict=False)
         limit = (2**63 - 1) // max(int(_TO_US[unit]), 1)
-        whole = pl.select(pl.when(whole.abs() <= limit).then(whole)).to_series()
+        whole = pl.select(pl.when(whole.is_between(-limit, limit)).then(whole)).to_series()
         us = whole // 1000 if unit == "ns" else whole * int(_TO_US[unit])
     else:
         us = (raw.cast(pl.Float64).fill_nan(None) * _TO_US[unit]).round().cast(pl.Int64, strict=False)
@@ -142,11 +181,31 @@ def _scaled(raw: pl.Series, unit: str) -> pl.Series:
 
 def _from_text(text: pl.Series, source: Source, where: str) -> Times:
     if source.time_format in EPOCH_UNITS:
-        return _from_epoch(text.cast(pl.Int64, strict=False), source)
+        return Times(_scaled(text, source.time_format or ""))
     if source.time_format is not None:
         return _with_format(text, source, where)
-    if text.drop_nulls().str.contains(r"^-?\d{9,19}$").all() and text.null_count() < len(text):
-        return _from_epoch(text.cast(pl.Int64, strict=False), source)
+    digits = text.str.contains(_EPOCH).fill_null(False)
+    if not digits.any():
+        return _from_iso(text, source, where)
+    iso = _from_iso(text.filter(~digits), source, where)
+    return _merged([(digits, _from_epoch(text.filter(digits), source)), (~digits, iso)])
+
+
+def _merged(parts: list[tuple[pl.Series, Times]]) -> Times:
+    """Put together the times of rows that were converted apart; each part has the mask of its rows."""
+    rows = len(parts[0][0])
+    nothing = pl.Series([False]).new_from_index(0, rows)
+    merged = Times(pl.Series([None], dtype=TIME).new_from_index(0, rows))
+    for mask, times in parts:
+        at = mask.arg_true()
+        merged.utc = merged.utc.scatter(at, times.utc)
+        merged.notes += times.notes
+        for reason, fault in times.faults.items():
+            merged.faults[reason] = merged.faults.get(reason, nothing).clone().scatter(at, fault)
+    return merged
+
+
+def _from_iso(text: pl.Series, source: Source, where: str) -> Times:
     parts = text.str.extract_groups(_ISO).struct.unnest()
     wall = (
         parts.select(
@@ -178,16 +237,11 @@ def _from_text(text: pl.Series, source: Source, where: str) -> Times:
         .to_series()
         .fill_null(timedelta(0))
     )
+    utc = (wall - shift).dt.replace_time_zone("UTC").cast(TIME)
     if not bare.any():
-        return Times((wall - shift).dt.replace_time_zone("UTC").cast(TIME))
-    zone = _declared_zone(source, where, _example(text, bare))
-    local = _localised(wall.filter(bare), zone)
-    utc = (wall - shift).dt.replace_time_zone("UTC").cast(TIME).scatter(bare.arg_true(), local.utc)
-    faults = {
-        reason: pl.Series([False]).new_from_index(0, len(text)).scatter(bare.arg_true(), mask)
-        for reason, mask in local.faults.items()
-    }
-    return Times(utc, faults, local.notes)
+        return Times(utc)
+    zone = _declared_zone(source, where, example(text, bare))
+    return _merged([(~bare, Times(utc.filter(~bare))), (bare, _localised(wall.filter(bare), zone))])
 
 
 def _with_format(text: pl.Series, source: Source, where: str) -> Times:
@@ -197,9 +251,11 @@ def _with_format(text: pl.Series, source: Source, where: str) -> Times:
             aware = text.str.to_datetime(pattern, time_unit="us", time_zone="UTC", strict=False)
             return Times(aware.cast(TIME))
         naive = text.str.to_datetime(pattern, time_unit="us", strict=False)
-    except pl.exceptions.ComputeError as error:
+    except pl.exceptions.PolarsError as error:
         raise InputError.at(
-            f"the time format {pattern!r} cannot be used ({str(error).splitlines()[0]})", where=f"{where}, time_format"
+            f"the time format {pattern!r} cannot be used ({str(error).splitlines()[0]})",
+            where=f"{where}, time_format",
+            hint='Write it as for strptime, such as "%d.%m.%Y %H:%M:%S"',
         ) from error
     return _localised(naive, _declared_zone(source, where, str(text.drop_nulls()[:1].to_list())))
 

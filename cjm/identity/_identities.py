@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from cjm.errors import ArgumentError
+from cjm.identifiers import clean_ids
 from cjm.identity._coding import Log
 
 __all__ = ["Identities"]
@@ -78,13 +79,15 @@ class Identities:
             f"{count['conflicts']:,} conflicts; {self.policy})"
         )
 
-    def apply(self, log: Log) -> pl.LazyFrame:
+    def apply(self, log: Log, *, known_from: str | None = None) -> pl.LazyFrame:
         """Return the events of the log with their person.
 
         Parameters
         ----------
         log : EventLog
             The log that was stitched.
+        known_from : str, optional
+            Name of a further column: the time from which the person could be known.
 
         Returns
         -------
@@ -105,8 +108,8 @@ class Identities:
             )
         if "person" in log.frame.collect_schema():
             raise ArgumentError.at("the log has a column 'person' already", where="apply", hint="Rename that attribute")
-        person = self.labels.lazy().select("person")
-        events = pl.concat([log.frame, person], how="horizontal")
+        wanted = ["person"] if known_from is None else ["person", pl.col("known_from").alias(known_from)]
+        events = pl.concat([log.frame, self.labels.lazy().select(wanted)], how="horizontal")
         if self._counts["events_unidentified"]:
             events = events.filter(pl.col("person").is_not_null())
         return events
@@ -132,6 +135,8 @@ class Identities:
         ------
         ArgumentError
             If the column is not there, or identifiers of the kind may belong to several persons.
+        InputError
+            If the column is of a type that holds no identifiers.
 
         Examples
         --------
@@ -153,7 +158,7 @@ class Identities:
                 where="with_person",
                 hint="Name a kind that is unique",
             )
-        ids = table[column].cast(pl.String).str.strip_chars().alias("id")
+        ids = clean_ids(table[column], where="with_person").alias("id")
         person = ids.to_frame().join(numbers, on="id", how="left", maintain_order="left")["person"]
         return table.select(person, pl.exclude("person"))
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import numpy as np
 import polars as pl
 
 import cjm
-from cjm.errors import ConfigError
 from cjm.events import EventLog
 from cjm.identity import Identities
+from cjm.job._check import check_kinds
 from cjm.job._config import Config
 from cjm.job._paths_to_churn import paths_to_churn
 from cjm.job._persons import at_risk
 from cjm.journeys import Journeys
+from cjm.matching import unusable
 from cjm.moments import Moment, detect
 from cjm.patterns import Pattern
 from cjm.progress import Steps
@@ -64,19 +66,28 @@ def analyse(config: Config, steps: Steps) -> Analysis:
     if config.churn is not None:
         with steps.step("paths to churn", len(journeys.arrays.person)) as step:
             risk = at_risk(config, journeys, people, found.warnings)
-            churned = paths_to_churn(config, journeys, people, risk, found.tables["sequences"])
+            declared = {name: Pattern.parse(text) for name, text in config.churn.patterns.items()}
+            usable = _usable(journeys, declared, "pattern", found)
+            churned = paths_to_churn(config, journeys, people, risk, found.tables["sequences"], usable)
             found.tables |= churned.tables
             found.notes += churned.notes
             found.warnings += churned.warnings
             step.rows_out = found.tables["subjects"].height
     if config.moments:
         with steps.step("moments", len(journeys.arrays.time)) as step:
-            watched = [
-                Moment(name, Pattern.parse(section.pattern), section.action) for name, section in config.moments.items()
-            ]
+            patterns = {name: Pattern.parse(section.pattern) for name, section in config.moments.items()}
+            usable = _usable(journeys, patterns, "moment", found)
+            watched = [Moment(name, pattern, config.moments[name].action) for name, pattern in usable.items()]
             found.tables["moments"] = detect(journeys, watched)
             step.rows_out = found.tables["moments"].height
     return found
+
+
+def _usable(journeys: Journeys, patterns: dict[str, Pattern], kind: str, found: Analysis) -> dict[str, Pattern]:
+    """Leave out patterns that cannot occur: in a scheduled run a rare event may be missing today."""
+    missing = unusable(journeys, patterns)
+    found.warnings += [f"{kind} {name} is left out: {why}" for name, why in missing.items()]
+    return {name: pattern for name, pattern in patterns.items() if name not in missing}
 
 
 def _load(config: Config, steps: Steps, found: Analysis) -> EventLog:
@@ -97,11 +108,12 @@ def _load(config: Config, steps: Steps, found: Analysis) -> EventLog:
 
 def _stitch(config: Config, log: EventLog, steps: Steps, found: Analysis) -> Identities | None:
     identity = config.identity
+    check_kinds(config, log)
     if identity.person is not None:
-        if identity.person not in log.kinds:
-            raise ConfigError.unknown("kind of identifier", identity.person, log.kinds, where="[identity] person")
+        nobody = int(log.frame.select(pl.col(identity.person).is_null().sum()).collect().item())
         found.notes.append(
-            f"Events were not stitched: a person is a {identity.person}; events without one are left out."
+            f"Events were not stitched: each {identity.person} is a person. {nobody:,} events without one are left "
+            "out; paths that run over them are not seen."
         )
         return None
     with steps.step("stitch", int(found.tables["sources"]["kept"].sum())) as step:
@@ -132,6 +144,13 @@ def _build(config: Config, log: EventLog, people: Identities | None, steps: Step
         found.tables["sessions"] = journeys.sessions.collect()
         found.tables["persons"] = journeys.persons.collect()
         step.rows_out = found.tables["journey_events"].height
+    arrays = journeys.arrays
+    tied = int(((np.diff(arrays.time) == 0) & (np.diff(arrays.person_row) == 0)).sum())
+    if tied > 0.01 * len(arrays.time):
+        found.warnings.append(
+            f"{tied:,} of {len(arrays.time):,} events share person and time with the one before; their order is that "
+            "of the rows (or of the column that the source names with order)"
+        )
     first, last = (datetime.fromtimestamp(us / 1e6, UTC) for us in (journeys.arrays.time.min(), journeys.end))
     found.period = (f"{first:%Y-%m-%dT%H:%M:%SZ}", f"{last:%Y-%m-%dT%H:%M:%SZ}")
     found.counts = {
@@ -155,7 +174,11 @@ def _measure(config: Config, journeys: Journeys, steps: Steps, found: Analysis) 
         }
         if config.journeys.funnel is not None:
             funnel = config.journeys.funnel
-            tables["funnel"] = cjm.funnel(journeys, funnel.steps, within=funnel.within)
+            missing = sorted(set(funnel.steps) - set(journeys.touchpoints["touchpoint"]))
+            if missing:
+                found.warnings.append(f"the funnel is left out: {missing[0]!r} does not occur")
+            else:
+                tables["funnel"] = cjm.funnel(journeys, funnel.steps, within=funnel.within)
         found.tables |= tables
         step.rows_out = sum(table.height for table in tables.values())
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import polars as pl
 
 import cjm
 from cjm.contracts import CONTRACTS
-from cjm.errors import CjmError
+from cjm.errors import CjmError, ConfigError
+from cjm.events import EventLog
 from cjm.files import check_replaceable
 from cjm.job._config import Config
+from cjm.job._persons import read_table
+from cjm.journeys import Journeys, journeys_from_frame
+from cjm.matching import touchpoints_of, unusable
+from cjm.patterns import Pattern
 
-__all__ = ["Checked", "check"]
+__all__ = ["Checked", "check", "check_kinds"]
 
 
 @dataclass
@@ -27,28 +34,99 @@ class Checked:
         ``source``, ``read``, ``kept``, ``set_aside``, ``duplicates``.
     faults : list of str
         What would stop a run.
+    warnings : list of str
+        What a run would leave out.
     """
 
     quality: pl.DataFrame = field(default_factory=CONTRACTS["QUALITY"].empty)
     counts: pl.DataFrame = field(default_factory=pl.DataFrame)
     faults: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def check(config: Config) -> Checked:
-    """Read every source, one after the other, and collect all that would stop a run."""
+    """Read every source, one after the other, then compare the other sections with what they hold."""
     found = Checked()
-    try:
-        check_replaceable(config.resolve(config.output.dir))
-    except CjmError as error:
-        found.faults.append(str(error))
+    _try(found, lambda: check_replaceable(config.resolve(config.output.dir)))
     for name in config.sources:
-        log = cjm.scan_events({name: config.source(name)})
+        one = cjm.scan_events({name: config.source(name)})
         try:
-            found.quality = pl.concat([found.quality, log.quality()])
-            found.counts = pl.concat([found.counts, log.counts()]) if found.counts.width else log.counts()
-            log.frame.head(0).collect()
+            found.quality = pl.concat([found.quality, one.quality()])
+            found.counts = pl.concat([found.counts, one.counts()]) if found.counts.width else one.counts()
+            one.frame.head(0).collect()
         except CjmError as error:
             found.faults.append(str(error))
-    if not found.faults and found.counts["kept"].sum() == 0:
+    if found.faults:
+        return found
+    log = cjm.scan_events({name: config.source(name) for name in config.sources})
+    _try(found, lambda: check_kinds(config, log))
+    events = log.frame.drop(log.kinds).collect()
+    if events.is_empty():
         found.faults.append("no events are left after cleaning")
+        return found
+    # one person is enough to know which touchpoints and attributes there are
+    journeys = journeys_from_frame(events.with_columns(person=pl.lit(0, dtype=pl.Int64)), gap=0)
+    _check_names(config, journeys, found)
+    _check_tables(config, found)
     return found
+
+
+def check_kinds(config: Config, log: EventLog) -> None:
+    """Raise ConfigError if ``[identity]`` names kinds of identifiers that no source has."""
+    identity = config.identity
+    if identity.person is not None:
+        if identity.person not in log.kinds:
+            raise ConfigError.unknown("kind of identifier", identity.person, log.kinds, where="[identity] person")
+        return
+    missing = [kind for kind in identity.unique if kind not in log.kinds]
+    if missing:
+        raise ConfigError.at(
+            f"no source has identifiers of kind {missing[0]!r}",
+            where="[identity] unique",
+            hint=f"Set unique, or person to work without stitching, to one of: {', '.join(log.kinds)}",
+        )
+
+
+def _try(found: Checked, step: Callable[[], object]) -> None:
+    try:
+        step()
+    except CjmError as error:
+        found.faults.append(str(error))
+
+
+def _check_names(config: Config, journeys: Journeys, found: Checked) -> None:
+    """Compare touchpoints with those that occur: churn needs its own, the rest would be left out."""
+    patterns = {f"moment {name}": Pattern.parse(section.pattern) for name, section in config.moments.items()}
+    churn = config.churn
+    if churn is not None:
+        patterns |= {f"pattern {name}": Pattern.parse(text) for name, text in churn.patterns.items()}
+        events = [churn.event] if isinstance(churn.event, str) else churn.event or []
+        origin = [churn.origin] if churn.origin else []
+        _try(found, lambda: journeys.codes([*events, *origin]))
+        for selector in churn.activity:
+            _try(found, partial(touchpoints_of, journeys, selector))
+    found.warnings += [f"{name} would be left out: {why}" for name, why in unusable(journeys, patterns).items()]
+    for step in config.journeys.funnel.steps if config.journeys.funnel else []:
+        try:
+            journeys.codes([step])
+        except CjmError as error:
+            found.warnings.append(f"the funnel would be left out: {error}")
+
+
+def _check_tables(config: Config, found: Checked) -> None:
+    churn = config.churn
+    if churn is None:
+        return
+    wanted = {churn.persons: [churn.persons_id, *churn.covariates, churn.by, churn.entry]}
+    wanted |= {churn.table: [churn.persons_id, "time"]}
+    for path, columns in wanted.items():
+        if path is None:
+            continue
+        try:
+            table = read_table(config.resolve(path), churn.persons_id, times=())
+        except CjmError as error:
+            found.faults.append(str(error))
+            continue
+        for column in filter(None, columns):
+            if column not in table.columns:
+                found.faults.append(str(ConfigError.unknown("column", column, table.columns, where=f"[churn], {path}")))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import tomllib
-from datetime import datetime
+from glob import escape, has_magic
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from cjm.durations import to_us
 from cjm.errors import ArgumentError, ConfigError, did_you_mean
 from cjm.events import Source
 from cjm.patterns import Pattern
+from cjm.survival import Churn
 
 __all__ = ["ChurnSection", "Config", "load_config"]
 
@@ -22,14 +23,36 @@ def _duration(text: str) -> str:
     return text
 
 
+def _share(value: float) -> float:
+    if not 0 < value <= 1:
+        raise ValueError(f"{value} is no share: give one above 0, up to 1.0, such as 0.02 (a whole number is a count)")
+    return value
+
+
+def _support(value: Any) -> float | int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    if not isinstance(value, float):
+        raise ValueError(f"{value!r} is neither a share, such as 0.02, nor a count, such as 50")
+    return _share(value)
+
+
+def _selector(text: str) -> str:
+    Churn.inactive("1s", text)
+    return text
+
+
 def _pattern(text: str) -> str:
     Pattern.parse(text)
     return text
 
 
-DurationText = Annotated[str, AfterValidator(_duration)]
+DurationText = Annotated[str, BeforeValidator(_duration)]
 PatternText = Annotated[str, AfterValidator(_pattern)]
-Share = Annotated[float, Field(gt=0, le=1)]
+Share = Annotated[float, AfterValidator(_share)]
+Support = Annotated[Any, AfterValidator(_support)]
+Selector = Annotated[str, AfterValidator(_selector)]
+Name = Annotated[str, Field(min_length=1)]
 
 
 class _Section(BaseModel):
@@ -39,9 +62,10 @@ class _Section(BaseModel):
 class SourceSection(_Section):
     """``[sources.NAME]``: a table of events; see :class:`cjm.Source` for the meaning of the keys."""
 
-    path: str | list[str]
+    path: str | Annotated[list[str], Field(min_length=1)]
     time: str
-    event: str
+    event: str | None = None
+    event_name: str | None = None
     ids: dict[str, str]
     channel: str | None = None
     time_format: str | None = None
@@ -49,6 +73,7 @@ class SourceSection(_Section):
     value: str | None = None
     attributes: list[str] | None = None
     event_id: str | None = None
+    order: str | None = None
     drop_duplicates: bool = False
     placeholders: list[str] | None = None
     on_error: Literal["raise", "set aside"] = "raise"
@@ -85,20 +110,20 @@ class JourneysSection(_Section):
 class MiningSection(_Section):
     """``[mining]``: frequent paths, items and rules, and what tells those who left from those who stayed."""
 
-    min_support: Share = 0.02
+    min_support: Support = 0.02
     max_length: Annotated[int, Field(ge=1, le=10)] = 3
     max_gap: DurationText | None = None
     min_confidence: Share = 0.3
-    landmark: datetime | None = None
+    window: DurationText | None = None
     top: Annotated[int, Field(ge=0, le=50)] = 5
 
 
 class ChurnSection(_Section):
     """``[churn]``: who is at risk, what churn is, which paths are tested."""
 
-    event: str | list[str] | None = None
+    event: Name | Annotated[list[Name], Field(min_length=1)] | None = None
     inactive: DurationText | None = None
-    activity: list[str] = []
+    activity: list[Selector] = []
     table: str | None = None
     persons: str | None = None
     persons_id: str = "customer"
@@ -115,6 +140,11 @@ class ChurnSection(_Section):
             raise ValueError(f"give exactly one of event, inactive, table (given: {', '.join(given) or 'none'})")
         if (self.covariates or self.by or self.entry) and self.persons is None:
             raise ValueError("covariates, by and entry are columns of the table named by persons, which is not given")
+        if self.inactive is not None and to_us(self.inactive) == 0:
+            raise ValueError("inactive must be longer than zero")
+        clash = sorted(set(self.patterns) & set(self.covariates))
+        if clash:
+            raise ValueError(f"{clash[0]!r} is both a pattern and a covariate: rename the pattern")
         if self.activity and self.inactive is None:
             raise ValueError("activity says what ends a silence; it goes with inactive")
         return self
@@ -168,7 +198,8 @@ class Config(_Section):
         section = self.sources[name]
         fields = {key: getattr(section, key) for key in SourceSection.model_fields if key != "path"}
         given = [section.path] if isinstance(section.path, str) else section.path
-        paths = [str(self.resolve(path)) for path in given]
+        folder = Path(escape(str(self.base)))  # a bracket in the name of a folder is no pattern
+        paths = [str((folder if has_magic(path) else self.base) / path) for path in given]
         try:
             return Source(path=paths[0] if isinstance(section.path, str) else paths, **fields)
         except ArgumentError as error:
@@ -186,7 +217,7 @@ def load_config(path: str | Path) -> Config:
     """
     file = Path(path)
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError.at(
             f"the configuration cannot be read ({error.strerror})", where=str(path), hint="Check the path"
@@ -205,14 +236,23 @@ def load_config(path: str | Path) -> Config:
         config = Config.model_validate({**content, "base": file.parent})
     except ValidationError as error:
         faults = [_explain(dict(fault)) for fault in error.errors()]
-        raise ConfigError.at("; ".join(faults), where=file.name) from error
+        raise ConfigError.at("; ".join(dict.fromkeys(faults)), where=file.name) from error
     for name in config.sources:
         config.source(name)
     return config
 
 
+def _is_key(part: Any) -> bool:
+    """Tell keys from what pydantic calls the alternatives of a value."""
+    return (
+        not isinstance(part, int)
+        and not any(sign in str(part) for sign in "[(")
+        and part not in ("str", "int", "float")
+    )
+
+
 def _explain(fault: dict[str, Any]) -> str:
-    loc = tuple(part for part in fault["loc"] if part not in ("str", "list[str]"))
+    loc = tuple(part for part in fault["loc"] if _is_key(part))
     if fault["type"] == "extra_forbidden":
         return _unknown(loc)
     where = _section(loc[:-1])

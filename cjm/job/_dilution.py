@@ -1,4 +1,4 @@
-"""By how much a path's effect may be diluted by identifiers that were never linked."""
+"""What identifiers that were never linked might hide of a path's effect."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import polars as pl
 
 import cjm
 from cjm.journeys import Journeys
-from cjm.patterns import Pattern
+from cjm.patterns import Pattern, Step
 
 __all__ = ["dilution"]
 
@@ -18,19 +18,17 @@ _SCHEMA = {
     "exposed": pl.Int64,
     "hidden_max": pl.Int64,
     "hazard_ratio_corrected": pl.Float64,
-    "sentence": pl.String,
 }
 
 
 def dilution(
-    journeys: Journeys, patterns: Mapping[str, Pattern], summary: pl.DataFrame, customers: pl.DataFrame
+    journeys: Journeys, patterns: Mapping[str, Pattern], summary: pl.DataFrame, anonymous: pl.DataFrame, at_risk: int
 ) -> pl.DataFrame:
-    """Bound how far a hazard ratio may lie too near to 1 because part of the paths cannot be seen.
+    """Return a scenario for each path: all anonymous persons who did a step of it are customers who went all of it.
 
-    A customer whose cookie was never seen with a customer number did the first steps of a path as somebody anonymous,
-    and counts in the comparison group. The bound takes every anonymous person with the path's first step for such a
-    customer, who went on as often as the customers did whose first step was seen. With a share ``s`` of the comparison
-    group exposed in truth, a ratio ``r`` shows as ``r / (1 + s (r - 1))``; this is turned round.
+    A customer on an identifier that nobody could link to them counts as not exposed. With a share ``s`` of the
+    comparison group exposed in truth, at all times, a ratio ``r`` shows as ``r / (1 + s (r - 1))``; this is turned
+    round. It is a scenario, not a bound: who is hidden need not be as many, nor hidden for the whole time.
 
     Parameters
     ----------
@@ -39,37 +37,30 @@ def dilution(
         The terms of the model that are paths.
     summary : polars.DataFrame
         Contract HAZARDS.
-    customers : polars.DataFrame
-        ``person``: those at risk. All other persons are anonymous.
+    anonymous : polars.DataFrame
+        ``person``: those without a customer number.
+    at_risk : int
+        How many persons are at risk.
 
     Returns
     -------
     polars.DataFrame
-        ``term``, ``hazard_ratio``, ``exposed``, ``hidden_max`` (persons that may be exposed unseen),
-        ``hazard_ratio_corrected`` (null where the bound is not finite), ``sentence``.
+        ``term``, ``hazard_ratio``, ``exposed``, ``hidden_max`` (anonymous persons with a step of the path),
+        ``hazard_ratio_corrected`` (null where the scenario admits any ratio).
     """
+    theirs = journeys.filter(pl.col("person").is_in(anonymous["person"].implode()))
     rows = []
-    known = customers["person"].implode()
     for name, pattern in patterns.items():
-        first = cjm.find(journeys, Pattern(pattern.steps[:1]), occurrence="first")
-        began = first.filter(pl.col("person").is_in(known)).height
-        anonymous = first.height - began
         row = summary.row(by_predicate=pl.col("term") == name, named=True)
         ratio, exposed = row["hazard_ratio"], row["exposed"]
-        completed = min(1.0, exposed / began) if began else 1.0
-        hidden = min(round(anonymous * completed), customers.height - exposed)
-        share = hidden / (customers.height - exposed) if customers.height > exposed else 0.0
-        corrected = ratio * (1 - share) / (1 - share * ratio) if share * ratio < 1 else None
-        rows.append((name, ratio, exposed, hidden, corrected, _sentence(pattern, ratio, anonymous, hidden, corrected)))
+        if ratio is None:
+            continue
+        steps = [Pattern((Step(step.what),)) for step in pattern.steps if not step.absent]
+        hidden = cjm.find(theirs, {str(n): step for n, step in enumerate(steps)}, occurrence="first")[
+            "person"
+        ].n_unique()
+        others = at_risk - exposed
+        share = min(1.0, hidden / others) if others > 0 else 0.0
+        corrected = ratio * (1 - share) / (1 - share * ratio) if share * ratio < 1 and share < 1 else None
+        rows.append((name, ratio, exposed, hidden, corrected))
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
-
-
-def _sentence(pattern: Pattern, ratio: float, anonymous: int, hidden: int, corrected: float | None) -> str:
-    if anonymous == 0:
-        return f"{pattern}: every first step was seen on an identifier that belongs to a customer; nothing is diluted."
-    limit = f"{corrected:.2f}" if corrected is not None else "any size"
-    return (
-        f"{pattern}: {anonymous:,} anonymous persons did the first step. If all of them were customers, up to "
-        f"{hidden:,} of them went the whole path unseen and count as not exposed; the ratio of {ratio:.2f} could then "
-        f"be as far from 1 as {limit}."
-    )

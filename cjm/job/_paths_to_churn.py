@@ -1,16 +1,18 @@
-"""Which paths precede churn: contrast at a landmark, hazards of declared and of mined paths."""
+"""Which paths precede churn: those who left beside those who stayed, hazards of declared and of mined paths."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import polars as pl
 
 import cjm
-from cjm.durations import format_duration, to_us
-from cjm.errors import ConfigError
+from cjm.contracts import CONTRACTS
+from cjm.durations import DAY_US, format_duration, to_us
+from cjm.errors import InputError
 from cjm.identity import Identities
+from cjm.job._choice import early_window, frequent, told_apart
 from cjm.job._config import ChurnSection, Config
 from cjm.job._dilution import dilution
 from cjm.job._persons import read_table, with_person
@@ -22,64 +24,68 @@ from cjm.survival import Churn, PathHazard, Subjects
 __all__ = ["ChurnFindings", "paths_to_churn"]
 
 
-@dataclass(frozen=True)
+@dataclass
 class ChurnFindings:
-    """Tables about churn and the assumptions behind them."""
+    """Tables about churn, the assumptions behind them, and what a reader should look into."""
 
-    tables: dict[str, pl.DataFrame]
-    notes: list[str]
-    warnings: list[str]
+    tables: dict[str, pl.DataFrame] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def paths_to_churn(
-    config: Config, journeys: Journeys, people: Identities | None, risk: pl.DataFrame | None, sequences: pl.DataFrame
+    config: Config,
+    journeys: Journeys,
+    people: Identities | None,
+    risk: pl.DataFrame | None,
+    sequences: pl.DataFrame,
+    declared: Mapping[str, Pattern],
 ) -> ChurnFindings:
     """Contrast those who left with those who stayed, and fit the hazards of paths.
 
-    Mining did not look at churn, so ``contrast`` tests the whole family on everybody. Which mined paths deserve a
-    hazard ratio is then chosen by looking at churn; so the choice is made on one half of the persons (by their number,
-    a stable hash) and the ratio is measured on the other.
+    Mining did not look at churn. Where churn is an event, ``contrast`` tests the whole family of paths on everybody;
+    which of them deserve a hazard ratio is then chosen by looking at churn, so the choice is made on one half of the
+    persons and the ratio is measured on the other. Where churn is silence, active persons have more of every path and
+    fewer silences, so nothing is contrasted: the most frequent paths are tested event by event.
+
+    Parameters
+    ----------
+    declared : mapping of str to Pattern
+        The patterns of the configuration that can occur in these data.
     """
     churn = config.churn
     assert churn is not None
     subjects = cjm.subjects(journeys, _definition(config, churn, people), persons=risk, origin=churn.origin)
-    tables = {"subjects": subjects.frame, "audit": subjects.audit()}
+    found = ChurnFindings({"subjects": subjects.frame, "audit": subjects.audit()}, list(subjects.notes))
     curves = cjm.survival_curves(subjects, by=churn.by)
-    group = pl.format("{}: {}", pl.lit(churn.by), pl.col(churn.by).fill_null("unknown")) if churn.by else pl.lit("all")
-    tables["curves"] = curves.select(group.alias("group"), pl.exclude(churn.by or ""))
-    notes = list(subjects.notes)
-
-    paths = _without_churn(sequences, churn)
-    landmark = config.mining.landmark or _midpoint(journeys)
-    if landmark.tzinfo is None:
-        raise ConfigError.at("landmark carries no offset", where="[mining] landmark", hint="Write 2026-01-31T00:00:00Z")
-    early, outcome = _landmark(journeys, subjects, landmark)
-    left = int(outcome["outcome"].sum())
-    if not paths.is_empty() and 0 < left < outcome.height:
-        tables["contrast"] = cjm.contrast(early, paths, outcome, max_gap=config.mining.max_gap)
-        notes.append(
-            f"Paths before {landmark:%Y-%m-%d} are compared between the {left:,} who left after it and the "
-            f"{outcome.height - left:,} who did not; {paths.height:,} paths were tested."
-        )
-    declared = {name: Pattern.parse(text) for name, text in churn.patterns.items()}
+    found.tables["curves"] = curves.select(_group(curves, churn.by).alias("group"), pl.exclude(churn.by or ""))
+    found.warnings += _doubts(churn, found.tables["audit"])
+    if not subjects.frame["churned"].any():
+        found.warnings.append("nobody churned in the time observed: no paths could be compared")
+        return found
+    hazards = []
+    terms = dict(declared)
     if declared:
-        model = PathHazard(patterns=declared, covariates=tuple(churn.covariates)).fit(journeys, subjects)
-        tables["hazards"] = model.summary.with_columns(pl.lit("everyone").alias("tested_on"))
-        tables["occurrences"] = cjm.find(journeys, declared, occurrence="first")
-        notes += model.notes
-        if people is not None:
-            customers = subjects.frame.select("person")
-            tables["dilution"] = dilution(journeys, declared, model.summary, customers)
-    mined = _mined(config, journeys, subjects, early, outcome, paths)
-    if mined is not None:
-        tables["hazards"] = pl.concat([*([tables["hazards"]] if declared else []), mined.hazards])
-        declared |= mined.patterns
-        notes.append(mined.note)
-    tables["hazards_patterns"] = pl.DataFrame(
-        {"term": list(declared), "pattern": [str(pattern) for pattern in declared.values()]},
+        hazards.append(_declared(config, journeys, subjects, declared, found))
+        if people is not None and not hazards[0].is_empty():
+            anonymous = people.map.group_by("person").agg(pl.col("kind").is_in(config.identity.unique).any())
+            anonymous = anonymous.filter(~pl.col("kind")).select("person")
+            found.tables["dilution"] = dilution(journeys, declared, hazards[0], anonymous, subjects.frame.height)
+        found.tables["occurrences"] = cjm.find(journeys, declared, occurrence="first")
+        found.tables["lead_time"] = _lead_time(found.tables["occurrences"], subjects, list(declared))
+    paths = _without_churn(sequences, churn)
+    chosen = _mined(config, journeys, subjects, paths, found)
+    if chosen is not None:
+        hazards.append(chosen[0])
+        terms |= chosen[1]
+    if hazards:
+        found.tables["hazards"] = pl.concat(hazards)
+    found.tables["hazards_patterns"] = pl.DataFrame(
+        {"term": list(terms), "pattern": [str(pattern) for pattern in terms.values()]},
         schema={"term": pl.String, "pattern": pl.String},
     )
-    return ChurnFindings(tables, list(dict.fromkeys(notes)), _doubts(churn, tables["audit"]))
+    found.notes = list(dict.fromkeys(found.notes))
+    return found
 
 
 def _definition(config: Config, churn: ChurnSection, people: Identities | None) -> Churn:
@@ -88,10 +94,16 @@ def _definition(config: Config, churn: ChurnSection, people: Identities | None) 
     if churn.inactive is not None:
         return Churn.inactive(churn.inactive, *churn.activity)
     assert churn.table is not None
-    table = with_person(read_table(config.resolve(churn.table)), config, people, "[churn] table")
-    if "time" not in table.columns:
-        raise ConfigError.unknown("column", "time", table.columns, where=f"[churn] table, {churn.table}")
+    table = read_table(config.resolve(churn.table), churn.persons_id, times=("time",))
+    table = with_person(table, config, people, f"[churn] table, {churn.table}")
     return Churn.table(table.filter(pl.col("person").is_not_null()).select("person", "time"))
+
+
+def _group(curves: pl.DataFrame, by: str | None) -> pl.Expr:
+    if by is None:
+        return pl.lit("all")
+    text = pl.col(by).cast(pl.String).fill_null("unknown")
+    return text if curves.schema[by] == pl.String else pl.format("{}: {}", pl.lit(by), text)
 
 
 def _doubts(churn: ChurnSection, audit: pl.DataFrame) -> list[str]:
@@ -108,18 +120,60 @@ def _doubts(churn: ChurnSection, audit: pl.DataFrame) -> list[str]:
     ]
 
 
-def _unlike(paths: list[list[str]], top: int) -> list[list[str]]:
-    """Return the first ``top`` paths of which none lies within another: variations of one path say one thing."""
-    chosen: list[list[str]] = []
-    for path in paths:
-        if len(chosen) < top and not any(_within(path, one) or _within(one, path) for one in chosen):
-            chosen.append(path)
-    return chosen
+def _declared(
+    config: Config, journeys: Journeys, subjects: Subjects, declared: Mapping[str, Pattern], found: ChurnFindings
+) -> pl.DataFrame:
+    assert config.churn is not None
+    try:
+        model = PathHazard(patterns=declared, covariates=tuple(config.churn.covariates)).fit(journeys, subjects)
+    except InputError as error:
+        found.warnings.append(f"the hazards of the declared paths could not be estimated: {error}")
+        return pl.DataFrame(schema=_HAZARDS)
+    found.notes += model.notes
+    found.tables["predictions"] = model.predict(journeys, subjects)
+    return model.summary.with_columns(pl.lit("everyone").alias("tested_on"))
 
 
-def _within(short: list[str], long: list[str]) -> bool:
-    steps = iter(long)
-    return all(step in steps for step in short)
+def _mined(
+    config: Config, journeys: Journeys, subjects: Subjects, paths: pl.DataFrame, found: ChurnFindings
+) -> tuple[pl.DataFrame, dict[str, Pattern]] | None:
+    """Choose mined paths and measure their hazards one at a time."""
+    assert config.churn is not None
+    top, limit = config.mining.top, config.mining.max_gap
+    if config.churn.inactive is not None:
+        best, note = frequent(paths, top), "the most frequent mined paths; the choice did not look at churn"
+        where = "everyone"
+    else:
+        window = to_us(config.mining.window) if config.mining.window else _usual_window(subjects)
+        early, outcome = early_window(journeys, subjects, window)
+        best = told_apart(early, outcome, paths, top, limit, smallest=config.output.hide_below, notes=found.notes,
+                          tables=found.tables, window=window)  # fmt: skip
+        note = "chosen on one half of the persons by how they differ between those who left and those who stayed"
+        where = "the other half"
+        odd = pl.col("person") % 2 == 1
+        journeys, subjects = journeys.filter(odd), subjects.filter(odd)
+    patterns = {"mined: " + " → ".join(path): Pattern.from_touchpoints(path, max_gap=limit) for path in best}
+    rows = []
+    for name, pattern in patterns.items():
+        model = PathHazard(patterns={name: pattern}, covariates=tuple(config.churn.covariates))
+        try:
+            rows.append(model.fit(journeys, subjects).summary.filter(pl.col("term") == name))
+        except InputError as error:
+            found.notes.append(f"{name}: no hazard ratio ({error})")
+    if not rows:
+        return None
+    hazards = pl.concat(rows)
+    hazards = hazards.with_columns(
+        pl.Series("q", benjamini_hochberg(hazards["p"].to_numpy())), pl.lit(where).alias("tested_on")
+    )
+    found.notes.append(f"Mined paths ({hazards.height}) are tested one at a time on {where}: {note}.")
+    return hazards, patterns
+
+
+def _usual_window(subjects: Subjects) -> int:
+    """Return a third of the median time under observation, in whole days, at least one."""
+    seconds = (subjects.frame["exit"] - subjects.frame["entry"]).dt.total_seconds().median()
+    return max(1, int(float(seconds or 0) / 86_400 / 3)) * DAY_US  # type: ignore[arg-type]
 
 
 def _without_churn(sequences: pl.DataFrame, churn: ChurnSection) -> pl.DataFrame:
@@ -129,62 +183,19 @@ def _without_churn(sequences: pl.DataFrame, churn: ChurnSection) -> pl.DataFrame
     return sequences.filter(~holds)
 
 
-def _midpoint(journeys: Journeys) -> datetime:
-    first = int(journeys.arrays.time.min())
-    return datetime.fromtimestamp((first + (journeys.end - first) // 2) // 1_000_000, UTC)
-
-
-def _landmark(journeys: Journeys, subjects: Subjects, landmark: datetime) -> tuple[Journeys, pl.DataFrame]:
-    """Return the events up to the landmark of those still at risk then, and who of them left later.
-
-    Everybody is compared over the same calendar time, so that nobody has more paths for having stayed longer.
-    """
-    present = subjects.frame.filter((pl.col("entry") <= landmark) & (pl.col("exit") > landmark))
-    outcome = present.select("person", pl.col("churned").alias("outcome"))
-    early = journeys.filter((pl.col("time") <= landmark) & pl.col("person").is_in(outcome["person"].implode()))
-    return early, outcome
-
-
-@dataclass(frozen=True)
-class _Mined:
-    hazards: pl.DataFrame
-    patterns: dict[str, Pattern]
-    note: str
-
-
-def _mined(
-    config: Config,
-    journeys: Journeys,
-    subjects: Subjects,
-    early: Journeys,
-    outcome: pl.DataFrame,
-    paths: pl.DataFrame,
-) -> _Mined | None:
-    """Choose mined paths on the persons with even numbers and measure their hazards on the odd ones."""
-    even = pl.col("person") % 2 == 0
-    chooses, chosen_from = early.filter(even), outcome.filter(even)
-    left = int(chosen_from["outcome"].sum())
-    if config.mining.top == 0 or paths.is_empty() or not 0 < left < chosen_from.height:
-        return None
-    ranked = cjm.contrast(chooses, paths, chosen_from, max_gap=config.mining.max_gap)
-    clear = ranked.filter((pl.col("q") <= 0.05) & (pl.col("length") > 1) & ~pl.col("prefix_only"))
-    best = _unlike(clear["pattern"].to_list(), config.mining.top)
-    if not best:
-        return None
-    assert config.churn is not None
-    half = journeys.filter(~even)
-    tested = subjects.filter(~even)
-    patterns: dict[str, Pattern] = {}
-    rows = []
-    for path in best:
-        name = "mined: " + " → ".join(path)
-        patterns[name] = Pattern.from_touchpoints(path, max_gap=config.mining.max_gap)
-        model = PathHazard(patterns={name: patterns[name]}, covariates=tuple(config.churn.covariates))
-        rows.append(model.fit(half, tested).summary.filter(pl.col("term") == name))
-    hazards = pl.concat(rows).with_columns(pl.lit("the other half").alias("tested_on"))
-    hazards = hazards.with_columns(pl.Series("q", benjamini_hochberg(hazards["p"].to_numpy())))
-    note = (
-        f"{len(best)} mined paths were chosen on one half of the persons by how they differ between those who left "
-        "and those who stayed; their hazard ratios are measured on the other half, one path at a time."
+def _lead_time(occurrences: pl.DataFrame, subjects: Subjects, terms: list[str]) -> pl.DataFrame:
+    """Return how long after a path those who left did so: ``term``, ``left``, ``p25``, ``p50``, ``p75``."""
+    churned = subjects.frame.filter("churned").select("person", "entry", "exit")
+    after = (
+        occurrences.join(churned, on="person")
+        .filter((pl.col("end") >= pl.col("entry")) & (pl.col("end") < pl.col("exit")))
+        .select(term="pattern", wait=pl.col("exit") - pl.col("end"))
     )
-    return _Mined(hazards, patterns, note)
+    quantiles = {f"p{share}": pl.col("wait").quantile(share / 100, "linear") for share in (25, 50, 75)}
+    found = after.group_by("term").agg(left=pl.len().cast(pl.Int64), **quantiles)
+    return pl.DataFrame({"term": terms}, schema={"term": pl.String}).join(
+        found, on="term", how="left", maintain_order="left"
+    ).with_columns(pl.col("left").fill_null(0))  # fmt: skip
+
+
+_HAZARDS = {**CONTRACTS["HAZARDS"].columns, "tested_on": pl.String}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
 from cjm.contracts import TIME
 from cjm.errors import ConfigError, InputError
-from cjm.events import clean_ids
+from cjm.events import Source, clean_ids
+from cjm.events._times import to_utc
 from cjm.identity import Identities, person_numbers
 from cjm.job._config import Config
 from cjm.journeys import Journeys
@@ -28,15 +30,31 @@ def at_risk(config: Config, journeys: Journeys, people: Identities | None, warni
     if churn.persons is None:
         if people is None:
             return None
-        return people.map.filter(pl.col("kind").is_in(config.identity.unique)).select("person").unique().sort("person")
-    table = with_person(read_table(config.resolve(churn.persons)), config, people, "[churn] persons")
+        known = people.map.filter(pl.col("kind").is_in(config.identity.unique))
+        # nobody can leave before their first event under their own number
+        return known.group_by("person").agg(entry=pl.col("first_seen").min()).sort("person")
+    table = read_table(config.resolve(churn.persons), churn.persons_id, times=(churn.entry,) if churn.entry else ())
+    table = with_person(table, config, people, f"[churn] persons, {churn.persons}")
     for column in filter(None, [*churn.covariates, churn.by, churn.entry]):
         if column not in table.columns:
             raise ConfigError.unknown("column", column, table.columns, where=f"[churn] persons, {churn.persons}")
-    unseen = int(table["person"].is_null().sum())
+    known = table.filter(pl.col("person").is_in(journeys.arrays.person))
+    unseen = table.height - known.height
     if unseen:
         warnings.append(f"{churn.persons}: {unseen:,} of {table.height:,} persons have no event and are left out")
-    known = table.filter(pl.col("person").is_not_null())
+    twice = known.filter(pl.col("person").is_duplicated()).height
+    if twice:
+        raise InputError.at(
+            f"{twice:,} rows are for a person that has another row",
+            where=f"[churn] persons, {churn.persons}",
+            hint="Keep one row a person",
+        )
+    if known.is_empty():
+        raise InputError.at(
+            "none of these persons has an event",
+            where=f"[churn] persons, {churn.persons}",
+            hint=f"Compare its column {churn.persons_id!r} with the identifiers of the sources",
+        )
     if churn.entry is not None:
         known = known.with_columns(entry=_not_before_the_log(known[churn.entry], journeys, churn.persons))
     twice = int(known["person"].is_duplicated().sum())
@@ -78,21 +96,35 @@ def with_person(table: pl.DataFrame, config: Config, people: Identities | None, 
     return table.with_columns(person_numbers(table[kind], kind).alias("person")).drop(kind)
 
 
-def read_table(path: Path) -> pl.DataFrame:
+def read_table(path: Path, ids: str, *, times: Sequence[str]) -> pl.DataFrame:
     """Read a small table of persons: Parquet or CSV.
+
+    Of a CSV the identifiers stay text, so that ``00124`` does not become ``124``; ``times`` are ISO 8601 texts with an
+    offset, or else UTC; numbers and true/false are recognised in the other columns.
 
     Raises
     ------
     InputError
-        If it is missing or cannot be read.
+        If it is missing or cannot be read, or a time cannot.
     """
     try:
-        if path.suffix.lower() == ".csv":
-            return pl.read_csv(path, infer_schema_length=None, try_parse_dates=True)
-        return pl.read_parquet(path)
+        if path.suffix.lower() != ".csv":
+            return pl.read_parquet(path)
+        texts = {ids: pl.String, **dict.fromkeys(times, pl.String)}
+        table = pl.read_csv(path, infer_schema_length=None, schema_overrides=texts)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError.at(
             f"the table cannot be read ({str(error).splitlines()[0]})",
             where=str(path),
             hint="Give a Parquet or CSV file",
         ) from error
+    for name in set(times) & set(table.columns):
+        meaning = Source(table, time=name, event=name, ids={ids: ids}, time_zone="UTC")
+        read = to_utc(table[name], meaning, str(path))
+        faults = {reason: mask for reason, mask in read.faults.items() if reason != "time missing"}
+        for reason, mask in faults.items():
+            raise InputError.at(
+                f'"{table[name].filter(mask)[0]}": {reason}', where=f"{path}, column {name!r}", hint="Write ISO 8601"
+            )
+        table = table.with_columns(read.utc.alias(name))
+    return table

@@ -62,7 +62,7 @@ def build_journeys(
             "give either people (from cjm.stitch) or person= (a kind of identifier)", where="build_journeys"
         )
     if people is not None:
-        events = people.apply(log).drop(log.kinds).collect()
+        events = people.apply(log, known_from="__known").drop(log.kinds).collect()
     else:
         assert person is not None
         if person not in log.kinds:
@@ -86,7 +86,8 @@ def journeys_from_frame(events: pl.DataFrame, *, gap: int) -> Journeys:
     Parameters
     ----------
     events : polars.DataFrame
-        ``person`` Int64, ``time``, ``channel``, ``event``; ``value`` and attributes if any. Rows in order of arrival.
+        ``person`` Int64, ``time``, ``channel``, ``event``; ``value`` and attributes if any; perhaps ``__known``, the
+        time at which the person could be known. Rows in order of arrival.
     gap : int
         Longest pause inside a session, microseconds.
     """
@@ -99,16 +100,20 @@ def journeys_from_frame(events: pl.DataFrame, *, gap: int) -> Journeys:
     person = coded["person"].to_numpy()
     time = coded["time"].to_physical().to_numpy()
     offsets = offsets_of_sorted(person)
+    known = time
+    if "__known" in coded.columns:
+        known = np.maximum(time, coded["__known"].to_physical().to_numpy())
     arrays = EventArrays(
         person=person[offsets[:-1]],
         offsets=offsets,
         time=time,
         code=coded["__code"].to_numpy(),
         session=session_numbers(person, time, gap),
+        known=known,
     )
     if "value" not in coded.columns:
         coded = coded.with_columns(pl.lit(None, dtype=pl.Float64).alias("value"))
-    attributes = coded.drop("person", "time", "channel", "event", "__code")
+    attributes = coded.drop("person", "time", "channel", "event", "__code", "__known", strict=False)
     ordered = attributes.select("value", pl.exclude("value"))
     return Journeys(arrays, touchpoints, ordered, gap=gap, end=int(np.max(time)))
 

@@ -37,6 +37,8 @@ class EventArrays:
         Row of the touchpoint in ``Journeys.touchpoints``.
     session : ndarray of int64, shape (events,)
         Session numbers, ascending.
+    known : ndarray of int64, shape (events,)
+        When it could be known whose event it is: its time, or later where stitching looked ahead.
     """
 
     person: IntArray
@@ -44,6 +46,7 @@ class EventArrays:
     time: IntArray
     code: npt.NDArray[np.int32]
     session: IntArray
+    known: IntArray
 
     @property
     def person_row(self) -> IntArray:
@@ -156,11 +159,17 @@ class Journeys:
 
         Person and session numbers and ``end`` stay as they are; persons without events are gone.
         """
-        keep = self.frame.select(predicate.alias("keep")).collect()["keep"].fill_null(False).to_numpy()
-        return self._take(np.flatnonzero(keep))
+        keep = self.frame.select(__keep=predicate, __row=pl.col("person")).collect()["__keep"]
+        if keep.dtype != pl.Boolean:
+            raise ArgumentError.at(
+                f"the predicate gives {keep.dtype}", where="Journeys.filter", hint="Give one that is true or false"
+            )
+        return self._take(np.flatnonzero(keep.fill_null(False).to_numpy()))
 
     def sample(self, n: int, seed: int = 0) -> Journeys:
         """Keep ``n`` persons drawn at random without replacement (all of them if there are fewer)."""
+        if n < 0:
+            raise ArgumentError.at(f"n is {n}", where="Journeys.sample", hint="Give zero or more")
         count = len(self.arrays.person)
         chosen = np.zeros(count, dtype=bool)
         chosen[np.random.default_rng(seed).choice(count, size=min(n, count), replace=False)] = True
@@ -176,6 +185,7 @@ class Journeys:
             time=arrays.time[rows],
             code=arrays.code[rows],
             session=arrays.session[rows],
+            known=arrays.known[rows],
         )
         return Journeys(taken, self.touchpoints, self.attributes[rows], gap=self.gap, end=self.end)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -36,6 +37,7 @@ def write_journeys(journeys: Journeys, path: str | Path) -> None:
             "__time": arrays.time,
             "__code": arrays.code,
             "__session": arrays.session,
+            "__known": arrays.known,
         }
     )
     tables = {
@@ -53,7 +55,7 @@ def write_journeys(journeys: Journeys, path: str | Path) -> None:
             "end_us": journeys.end,
             "sha256": {name: _digest(folder / name) for name in tables},
         }
-        (folder / _MANIFEST).write_text(json.dumps(manifest, indent=2))
+        (folder / _MANIFEST).write_text(json.dumps({**manifest, "checksum": _checksum(manifest)}, indent=2))
 
 
 def open_journeys(path: str | Path) -> Journeys:
@@ -71,11 +73,16 @@ def open_journeys(path: str | Path) -> Journeys:
         raise InputError.at(
             "no stored journeys here", where=str(folder), hint="Give the folder that journeys.write made"
         ) from error
-    if manifest.get("version") != _VERSION:
+    if not isinstance(manifest, dict) or manifest.get("version") != _VERSION:
         raise InputError.at(
-            f"stored by format version {manifest.get('version')}, this is {_VERSION}",
+            f"not stored by format version {_VERSION}, which this version of cjm reads",
             where=str(folder),
             hint="Build the journeys again and write them to a new folder",
+        )
+    checksum = manifest.pop("checksum", None)
+    if checksum != _checksum(manifest):
+        raise InputError.at(
+            "the manifest is damaged", where=str(folder / _MANIFEST), hint="Build and write the journeys again"
         )
     for name, digest in manifest["sha256"].items():
         if not (folder / name).is_file() or _digest(folder / name) != digest:
@@ -91,14 +98,19 @@ def open_journeys(path: str | Path) -> Journeys:
         time=events["__time"].to_numpy(),
         code=events["__code"].to_numpy().astype(np.int32, copy=False),
         session=events["__session"].to_numpy(),
+        known=events["__known"].to_numpy(),
     )
     return Journeys(
         arrays,
         pl.read_parquet(folder / "touchpoints.parquet"),
-        events.drop("__person", "__time", "__code", "__session"),
+        events.select(pl.exclude("^__.*$")),
         gap=manifest["gap_us"],
         end=manifest["end_us"],
     )
+
+
+def _checksum(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 def _digest(path: Path) -> str:

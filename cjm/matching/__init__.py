@@ -1,5 +1,5 @@
 """Finding patterns in journeys: one matcher for mined sequences, funnels, moments and survival covariates."""
 
-from cjm.matching._find import Matches, find, find_matches, named_patterns, touchpoints_of
+from cjm.matching._find import Matches, find, find_matches, named_patterns, touchpoints_of, unusable
 
-__all__ = ["Matches", "find", "find_matches", "named_patterns", "touchpoints_of"]
+__all__ = ["Matches", "find", "find_matches", "named_patterns", "touchpoints_of", "unusable"]

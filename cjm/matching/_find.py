@@ -23,7 +23,7 @@ from cjm.patterns import Pattern, Step
 if TYPE_CHECKING:
     from cjm.journeys import EventArrays, Journeys
 
-__all__ = ["Matches", "Occurrence", "Patterns", "find", "find_matches", "named_patterns", "touchpoints_of"]
+__all__ = ["Matches", "Occurrence", "Patterns", "find", "find_matches", "named_patterns", "touchpoints_of", "unusable"]
 
 Occurrence = Literal["first", "non_overlapping", "all"]
 Patterns = Pattern | str | Mapping[str, Pattern | str] | Sequence[Pattern | str]
@@ -267,3 +267,15 @@ def touchpoints_of(journeys: Journeys, selector: str) -> list[str]:
         raise ArgumentError.at(f"{selector!r} is more than touchpoints", hint='Such as "store:visit", "store:*"')
     codes = Compiler(journeys).codes(step.what, f"{selector!r}")
     return journeys.touchpoints["touchpoint"].gather(codes).to_list()
+
+
+def unusable(journeys: Journeys, patterns: Mapping[str, Pattern]) -> dict[str, str]:
+    """Return the patterns that name a touchpoint or attribute that is not there, with the reason."""
+    compiler = Compiler(journeys)
+    found = {}
+    for name, pattern in patterns.items():
+        try:
+            compiler.compile(name, pattern)
+        except ArgumentError as error:
+            found[name] = str(error)
+    return found

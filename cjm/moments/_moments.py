@@ -51,13 +51,13 @@ def detect(journeys: Journeys, moments: Sequence[Moment]) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        ``moment``, ``pattern`` (its text), ``person``, ``start``, ``end``, ``span``, ``action``; sorted by moment as
-        given, then person and time.
+        ``moment``, ``pattern`` (its text), ``person``, ``start``, ``end``, ``span``, ``action``, and ``confirmed_at``
+        if a pattern ends with an absence; sorted by moment as given, then person and time.
 
     Raises
     ------
     ArgumentError
-        For two moments of one name, or a pattern with a touchpoint that does not occur.
+        For two moments of one name, a pattern with a touchpoint that does not occur, or one that may wait for ever.
     """
     from cjm.matching import find
 
@@ -67,6 +67,13 @@ def detect(journeys: Journeys, moments: Sequence[Moment]) -> pl.DataFrame:
         raise ArgumentError.at(
             f"two moments are named {twice[0]!r}", where="detect", hint="Give each a name of its own"
         )
+    for moment in moments:
+        if moment.pattern.horizon_us is None:
+            raise ArgumentError.at(
+                f"the pattern {moment.pattern} may wait for ever",
+                where=f"moment {moment.name!r}",
+                hint='Give each step a limit, such as "within 3d"',
+            )
     found = find(journeys, {moment.name: moment.pattern for moment in moments}, occurrence="non_overlapping")
     details = pl.DataFrame(
         {
@@ -79,5 +86,5 @@ def detect(journeys: Journeys, moments: Sequence[Moment]) -> pl.DataFrame:
     return (
         found.rename({"pattern": "moment"})
         .join(details, on="moment", how="left", maintain_order="left")
-        .select("moment", pl.col("text").alias("pattern"), "person", "start", "end", "span", "action")
+        .select("moment", pl.col("text").alias("pattern"), "person", "start", "end", "span", "action", "^confirmed_at$")
     )

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
 
-from cjm.report._charts import COLOURS, Picture, panels
 from cjm.report._section import Col, Section, Tables, counts, groups, has, shares, table, total
 from cjm.report._text import (
     INTERVAL,
-    clean,
     day,
     duration,
     interval,
@@ -24,20 +21,32 @@ from cjm.report._text import (
     short,
     size,
     thing,
+    time_of,
     words,
 )
 
-__all__ = ["key_figures", "moment", "quality", "rows_frame", "stitching", "timeline"]
+__all__ = ["key_figures", "moment", "quality", "rows_frame", "stitching"]
 
 _NAME = 60
+_MEASURES = {
+    "events_own": "Known customer on the event",
+    "events_link": "Given to the customer by linked identifiers",
+    "events_live": "Given to the customer seen before on the device or cookie",
+    "events_replay": "Given to the customer seen later on the device or cookie",
+    "events_anonymous": "Left anonymous",
+    "events_shared": "Left anonymous: too many customers on the device or cookie",
+    "events_unidentified": "Left out: no identifier",
+    "events_never_known": "On a device or cookie that no customer was ever seen on",
+}
+_LEFT_OUT = ("events_link", "events_unidentified")
 
 
 def quality(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     """Say what the sources brought, and what was not used."""
     inputs = [dict(item) for item in run.get("inputs", [])]
     sources = tables["sources"] if has(tables, "sources") else None
-    found = tables["quality"] if has(tables, "quality") else None
-    if not inputs and sources is None and found is None:
+    found = tables.get("quality")
+    if not inputs and sources is None and not has(tables, "quality"):
         return None
     if sources is not None:
         brought = plural(sources.height, "source")
@@ -70,7 +79,7 @@ def quality(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         ]
         shown.append(table("What became of the rows", sources, columns, open=True))
     text = []
-    if found is not None:
+    if found is not None and found.height:
         columns = [
             Col("source", "source"),
             Col("check", "finding"),
@@ -86,7 +95,7 @@ def quality(tables: Tables, run: Mapping[str, Any]) -> Section | None:
             f"The most frequent finding is “{short(top['check'], _NAME)}” in {short(top['source'], _NAME)}: "
             f"{plural(top['rows'], 'row')} ({percent(top['share'])} of that source), {short(top['action'], _NAME)}."
         )
-    else:
+    elif found is not None:
         text.append("No check found anything to report in the rows.")
     return Section("quality", "What came in", f"{title}.", tuple(text), (), tuple(shown))
 
@@ -102,14 +111,16 @@ def stitching(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     hide = run.get("hide_below", 10)
     shown, text, title = [], [], ""
     if has(tables, "identity_summary"):
-        summary = tables["identity_summary"]
+        summary = tables["identity_summary"].filter(
+            ~(pl.col("measure").is_in(_LEFT_OUT) & (pl.col("count") == 0)).fill_null(False)
+        )
         if run.get("events") and run.get("persons"):
             title = f"{plural(run['events'], 'event')} belong to {plural(run['persons'], 'person')} after stitching"
         else:
             top = summary.row(0, named=True)
             title = f"Stitching: {short(top['measure'], _NAME)} {number(top['count'])}"
         columns = [
-            Col("measure", "measure", words),
+            Col("measure", "measure", _measure),
             counts("count", "count"),
             shares("share", "share"),
             Col("meaning", "what it means"),
@@ -128,11 +139,11 @@ def stitching(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         title = f"{title}; {said}" if title else said
         top = by_rule.row(0, named=True)
         text.append(
-            f"The rule met most often is “{short(top['rule'], _NAME)}” ({number(top['cases'])} of {number(cases)}): "
+            f"The rule met most often is “{words(top['rule'])}” ({number(top['cases'])} of {number(cases)}): "
             f"{short(top['decision'], 120)}."
         )
         columns = [
-            Col("rule", "rule"),
+            Col("rule", "rule", words),
             Col("kind", "kind of identifier"),
             counts("cases", "identifiers", bar=True),
             groups("persons", "persons", hide),
@@ -143,6 +154,10 @@ def stitching(tables: Tables, run: Mapping[str, Any]) -> Section | None:
             table("Where rules kept persons apart (a person may be counted in several cases)", by_rule, columns)
         )
     return Section("stitching", "Stitching", f"{title}.", tuple(text), (), tuple(shown))
+
+
+def _measure(name: Any) -> str:
+    return _MEASURES.get(name) or words(name)
 
 
 def key_figures(tables: Tables, run: Mapping[str, Any]) -> Section | None:
@@ -182,95 +197,12 @@ def key_figures(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         counts("denominator", "of"),
         Col("interval", "95 % interval", str, True),
     ]
-    return Section("kpis", "Key figures", f"{title}.", (), (), (table("Key figures", shown, columns, open=True),))
-
-
-def timeline(tables: Tables, run: Mapping[str, Any]) -> Section | None:
-    """Draw the channels over time."""
-    if not has(tables, "timeline"):
-        return None
-    hide = run.get("hide_below", 10)
-    frame = (
-        tables["timeline"].with_columns(pl.col("channel").cast(pl.String).fill_null("(none)")).sort("period", "channel")
-    )
-    by_channel = (
-        frame.group_by("channel").agg(pl.col("events").sum()).sort(["events", "channel"], descending=[True, False])
-    )
-    by_period = frame.group_by("period").agg(pl.col("events").sum()).sort("period")
-    whole = total(by_channel, "events")
-    unit = _unit(by_period["period"].to_list())
-    top_name, top_events = by_channel.row(0)
-    peak = by_period.sort(["events", "period"], descending=[True, False]).row(0)
-    share = percent(top_events / whole if whole else None)
-    title = f"Of {plural(whole, 'event')}, {short(top_name, _NAME)} carried {number(top_events)} ({share})"
-    if by_period.height > 1:
-        title += f"; the busiest {unit} began on {day(peak[0])} with {plural(peak[1], 'event')}"
-    names = by_channel["channel"].to_list()
-    shown = names if len(names) <= 8 else [*names[:7], "(other)"]
-    folded = (
-        frame.with_columns(
-            pl.when(pl.col("channel").is_in(shown)).then("channel").otherwise(pl.lit("(other)")).alias("channel")
+    text: tuple[str, ...] = ()
+    if "stickiness" in frame["kpi"]:
+        text = (
+            "Stickiness says what share of the persons seen within 30 days come on the last of these days, on average.",
         )
-        .group_by("period", "channel")
-        .agg(pl.col("events").sum())
-    )
-    # A period in which a channel is silent is a zero, not a gap that the line jumps over.
-    grid = by_period.select("period").join(pl.DataFrame({"channel": shown}), how="cross")
-    points = grid.join(folded, on=["period", "channel"], how="left", maintain_order="left").with_columns(
-        pl.col("events").fill_null(0)
-    )
-    areas = []
-    for name in shown:
-        one = points.filter(pl.col("channel") == name)
-        events = total(one, "events")
-        rows = [{"x": _iso(when), "y": count} for when, count in one.select("period", "events").iter_rows()]
-        areas.append((clean(name), f"{plural(events, 'event')} ({percent(events / whole if whole else None)})", rows))
-    picture = Picture(
-        panels(areas, COLOURS[: len(areas)], key="timeline"),
-        f"Events a {unit} for {plural(len(shown), 'channel')}, one panel each.",
-        f"Events a {unit}, each channel on its own scale from zero. "
-        f"The first and the last {unit} may be cut by the period of the data.",
-    )
-    cells = frame.sort(["period", "events", "channel"], descending=[True, True, False])
-    columns = [
-        Col("period", f"{unit} from", day),
-        Col("channel", "channel"),
-        counts("events", "events", bar=True),
-        groups("persons", "persons", hide),
-    ]
-    totals = by_channel.with_columns(share=pl.col("events") / max(whole, 1))
-    total_columns = [Col("channel", "channel"), counts("events", "events", bar=True), shares("share", "share")]
-    return Section(
-        "timeline",
-        "Channels over time",
-        f"{title}.",
-        (),
-        (picture,),
-        (
-            table("Channels in all", totals, total_columns, open=True),
-            table(f"Channels by {unit}, latest first", cells, columns),
-        ),
-    )
-
-
-def _unit(periods: list[datetime]) -> str:
-    """Name the distance of the periods; a single period is a period."""
-    if len(periods) < 2:
-        return "period"
-    least = min(later - earlier for earlier, later in pairwise(periods))
-    for name, longest in (
-        ("hour", timedelta(hours=2)),
-        ("day", timedelta(days=2)),
-        ("week", timedelta(days=8)),
-        ("month", timedelta(days=32)),
-    ):
-        if least < longest:
-            return name
-    return "period"
-
-
-def _iso(when: datetime) -> str:
-    return when.replace(tzinfo=None).isoformat() + "Z"
+    return Section("kpis", "Key figures", f"{title}.", text, (), (table("Key figures", shown, columns, open=True),))
 
 
 def rows_frame(rows: list[dict[str, Any]], names: list[str]) -> pl.DataFrame:
@@ -300,12 +232,8 @@ def _figure(value: Any, unit: Any) -> str:
 
 def moment(value: Any, *, hour: bool = True) -> str:
     """Return a time given as text or as a datetime, without fractions of a second, or only its day."""
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            return short(value, 40)
-    return day(value, hour=hour)
+    when = time_of(value)
+    return short(value, 40) if when is None and value is not None else day(when, hour=hour)
 
 
 def _file(path: Any) -> str:

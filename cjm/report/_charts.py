@@ -8,13 +8,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from cjm.report._text import fit
 
-__all__ = ["NARROW", "WIDE", "Picture", "bars", "curves", "forest", "heat", "palette", "panels", "small_bars"]
+__all__ = [
+    "NARROW",
+    "NARROW_PERIODS",
+    "WIDE",
+    "Picture",
+    "bars",
+    "curves",
+    "forest",
+    "heat",
+    "palette",
+    "panels",
+    "small_bars",
+    "tone",
+]
 
 WIDE, NARROW = 760, 358
+NARROW_PERIODS = 6
 # Dark enough on white to be read as text, apart for the colour-blind (after Okabe and Ito).
 COLOURS = ("#1f5f8b", "#c4561b", "#2a8367", "#8a4a8f", "#8f6b00", "#4f5bb0", "#a83253", "#47727a")
 GREY, INK, QUIET, GRID = "#8b9299", "#22282e", "#5b646d", "#e6e9ec"
@@ -53,8 +68,9 @@ def panels(
         inner = (width - (columns - 1) * _BETWEEN) // columns - _Y_AXIS
         charts = []
         for index, (colour, (name, figures, rows)) in enumerate(zip(colours, areas, strict=True)):
-            x = alt.X("x:T", title=None, scale=alt.Scale(type="utc"), axis=_time_axis(inner))
-            y_axis = alt.Axis(tickCount=3, format="~s", minExtent=_Y_AXIS - 6)
+            x_axis = _time_axis(inner, [row["x"] for row in rows])
+            x = alt.X("x:T", title=None, scale=alt.Scale(type="utc"), axis=x_axis)
+            y_axis = _count_axis(3, max(row["y"] for row in rows))
             y = alt.Y("y:Q", title=None, scale=alt.Scale(zero=True), axis=y_axis)
             base = _rows(f"rows{index}").encode(x=x, y=y)
             dot = {"color": colour} if len(rows) == 1 else False
@@ -138,6 +154,13 @@ def _log_ticks(low: float, high: float) -> list[float]:
 _TONES = ["#c4561b", "#1f5f8b", GREY]
 
 
+def tone(low: float, high: float, rule: float, q: float | None) -> str:
+    """Say on which side of the rule an interval lies, if it does so after adjusting for how many were tried."""
+    if q is not None and not q < 0.05:
+        return "open"
+    return "more" if low > rule else "less" if high < rule else "open"
+
+
 def curves(
     rows: Sequence[Row], ends: Sequence[Row], colours: dict[str, str], *, low: float, key: str
 ) -> Callable[[int], str]:
@@ -146,8 +169,8 @@ def curves(
     def draw(width: int) -> str:
         import altair as alt
 
-        height = 320 if width == WIDE else 260
-        room = 120 if width == WIDE else 78
+        wide = width == WIDE
+        height = 320 if wide else 260
         x = alt.X(
             "x:Q",
             title="days since the start",
@@ -163,28 +186,39 @@ def curves(
             ),
             base.mark_line(interpolate="step-after", strokeWidth=2).encode(x=x, y=y, color=_colour(colours)),
         ]
-        placed = _spread(ends, low, 15 / (height - 60) * (1 - low))
-        placed = [{**row, "label": fit(row["name"], room - 8)} for row in placed]
-        names = _rows("ends").mark_text(align="left", baseline="middle", dx=7, fontSize=12)
-        layers.append(
-            names.encode(x=alt.X("at:Q"), y=alt.Y("label_y:Q", scale=y_scale), text="label:N", color=_colour(colours))
-        )
+        # Where there is room the names stand at the ends of the lines, otherwise above the picture.
+        placed = _spread(ends, low, 15 / (height - 60) * (1 - low)) if wide else ends
+        labels = [
+            {**row, "label": fit(row["name"], 176) if wide else fit(f"— {row['name']}", width - 60)} for row in placed
+        ]
+        names = _rows("ends").encode(text="label:N", color=_colour(colours))
+        if wide:
+            names = names.mark_text(align="left", baseline="middle", dx=7, fontSize=12)
+            layers.append(names.encode(x=alt.X("at:Q"), y=alt.Y("label_y:Q", scale=y_scale)))
+        else:
+            labels = [{**row, "line": -12 - 16 * (len(labels) - 1 - index)} for index, row in enumerate(labels)]
+            names = names.mark_text(align="left", fontSize=12)
+            layers.append(names.encode(x=alt.value(0), y=alt.Y("line:Q", scale=None, axis=None)))
+            height += 16 * len(labels)
         chart = _sized(alt.layer(*layers), width, height, title="still customers")
-        return _svg(chart, {"rows": rows, "ends": placed}, f"{key}-{width}")
+        return _svg(chart, {"rows": rows, "ends": labels}, f"{key}-{width}")
 
     return draw
 
 
-def heat(rows: Sequence[Row], *, x_title: str, key: str) -> Callable[[int], str]:
+def heat(rows: Sequence[Row], names: Sequence[str], *, x_title: str, key: str) -> Callable[[int], str]:
     """Draw a square a cohort and period, darker for a higher share; rows have ``x``, ``y``, ``share``, ``text``."""
 
     def draw(width: int) -> str:
         import altair as alt
 
-        shown = [row for row in rows if width == WIDE or row["x"] <= 6]
+        shown = [row for row in rows if width == WIDE or row["x"] <= NARROW_PERIODS]
         top = max([row["share"] for row in shown] + [0.01])
-        x = alt.X("x:O", title=x_title, axis=alt.Axis(labelAngle=0, orient="top", domain=False, ticks=False))
-        y = alt.Y("y:N", title=None, sort=None, axis=alt.Axis(domain=False, ticks=False, labelLimit=0))
+        periods = alt.Scale(domain=list(range(1, max([row["x"] for row in shown] + [1]) + 1)))
+        x_axis = alt.Axis(labelAngle=0, orient="top", domain=False, ticks=False)
+        x = alt.X("x:O", title=x_title, scale=periods, axis=x_axis)
+        y_axis = alt.Axis(domain=False, ticks=False, labelLimit=0)
+        y = alt.Y("y:N", title=None, scale=alt.Scale(domain=list(names)), axis=y_axis)
         base = _rows()
         scale = alt.Scale(domain=[0, top], range=["#f1f5f8", COLOURS[0]])
         layers = alt.layer(
@@ -198,9 +232,7 @@ def heat(rows: Sequence[Row], *, x_title: str, key: str) -> Callable[[int], str]
                 color=alt.condition(alt.datum.share > 0.55 * top, alt.value("white"), alt.value(INK)),
             ),
         )
-        return _svg(
-            _sized(layers, width, 28 * len({row["y"] for row in shown}) + 52), {"rows": shown}, f"{key}-{width}"
-        )
+        return _svg(_sized(layers, width, 28 * len(names) + 52), {"rows": shown}, f"{key}-{width}")
 
     return draw
 
@@ -216,8 +248,8 @@ def small_bars(rows_of: Sequence[tuple[str, str, Sequence[Row]]], *, key: str) -
         times = [row[end] for _, _, rows in rows_of for row in rows for end in ("x", "x2")]
         charts = []
         for index, (name, figures, _) in enumerate(rows_of):
-            axis = _time_axis(width) if index == len(rows_of) - 1 else None
-            y_axis = alt.Axis(tickCount=2, format="~s", minExtent=_Y_AXIS - 6)
+            axis = _time_axis(width, times) if index == len(rows_of) - 1 else None
+            y_axis = _count_axis(2, top)
             bar = _rows(f"rows{index}").mark_rect(xOffset=0.5, x2Offset=-0.5)
             y = alt.Y("y:Q", title=None, scale=alt.Scale(domain=[0, top]), axis=y_axis)
             tone = alt.condition(alt.datum.small, alt.value("#c9d3da"), alt.value(COLOURS[0]))
@@ -268,10 +300,23 @@ def _colour(colours: dict[str, str]) -> Any:
     return alt.Color("name:N", scale=alt.Scale(domain=list(colours), range=list(colours.values())), legend=None)
 
 
-def _time_axis(width: int) -> Any:
+def _time_axis(width: int, times: Sequence[str]) -> Any:
+    """Write all times in one form, fine enough for how far they reach."""
     import altair as alt
 
-    return alt.Axis(grid=False, tickCount=8 if width > 500 else 4, labelOverlap="greedy")
+    days = (datetime.fromisoformat(max(times)) - datetime.fromisoformat(min(times))) / timedelta(days=1)
+    forms = ((0, "%-d %b %Y"), (6, "%-d %b %H:%M"), (200, "%-d %b"), (1_500, "%b %Y"))
+    form = next((form for longest, form in forms if days <= longest), "%Y")
+    return alt.Axis(grid=False, tickCount=8 if width > 500 else 4, format=form, labelOverlap="greedy")
+
+
+def _count_axis(ticks: int, top: float) -> Any:
+    """Write all counts of an axis in one unit: ones, thousands or millions."""
+    import altair as alt
+
+    size, unit = next(((size, unit) for size, unit in ((1e6, "M"), (1e3, "k")) if top >= 5 * size), (1, ""))
+    text = f"datum.value ? format(datum.value / {size:.0f}, ',~g') + '{unit}' : '0'"
+    return alt.Axis(tickCount=ticks, tickMinStep=1, labelExpr=text, minExtent=_Y_AXIS - 6)
 
 
 def _spread(ends: Sequence[Row], low: float, apart: float) -> list[Row]:

@@ -1,4 +1,4 @@
-"""Sections on leaving: patterns that come before it, and what those who left and those who stayed had in common."""
+"""The section on patterns before leaving: how often, how soon after, and what unlinked identifiers may hide."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import Any
 
 import polars as pl
 
-from cjm.report._charts import Picture, forest
-from cjm.report._section import Col, Section, Tables, counts, groups, has, shares, table
+from cjm.report._charts import Picture, forest, tone
+from cjm.report._section import Col, Section, Table, Tables, blank_small, groups, has, spans, table
 from cjm.report._text import (
     INTERVAL,
+    NONE,
+    capital,
     number,
     p_value,
-    part,
-    path,
     pattern_words,
-    percent,
     persons,
     plural,
     ratio,
     ratio_digits,
     ratio_interval,
-    short,
+    roughly,
 )
 
-__all__ = ["contrast", "hazards"]
+__all__ = ["hazards"]
 
-_NAME = 60
 _DRAWN = 12
 _SURE = 0.05
+_LEAST_EVENTS = 5
+_SAID = 3
 
 
 def hazards(tables: Tables, run: Mapping[str, Any]) -> Section | None:
@@ -37,82 +37,45 @@ def hazards(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     if not has(tables, "hazards"):
         return None
     hide = run.get("hide_below", 10)
-    frame = tables["hazards"].with_columns(pl.col("term").cast(pl.String))
     names = _pattern_names(tables)
-    frame = frame.with_columns(
-        shown=pl.col("term").replace_strict(names, default=pl.col("term"), return_dtype=pl.String),
-        is_pattern=pl.col("term").is_in(list(names)),
-        usable=pl.all_horizontal(
-            pl.col("hazard_ratio", "lower", "upper").is_finite().fill_null(False) & (pl.col("hazard_ratio") > 0)
-        )
-        & (pl.col("lower") > 0),
-    ).sort([pl.col("z").abs(), "term"], descending=[True, False], nulls_last=True)
-    drawn = frame.filter(pl.col("usable"))
-    clear = drawn.filter((pl.col("lower") > 1) | (pl.col("upper") < 1))
+    frame = _terms(tables["hazards"], names, hide)
+    enough = frame.filter(pl.col("usable") & ~pl.col("few"))
+    patterns = frame.filter("is_pattern")
+    clear = enough.filter(pl.col("is_pattern") & ((pl.col("lower") > 1) | (pl.col("upper") < 1)))
     if "q" in frame.columns:
         clear = clear.filter(pl.col("q").fill_null(0) < _SURE)
-    # A pattern is what the page is about; a covariate leads only where no pattern stands out.
-    lead = clear.sort("is_pattern", descending=True, maintain_order=True)
-    title = (
-        hazard_sentence(lead.row(0, named=True))
-        if lead.height
-        else (
-            f"None of {plural(frame.height, 'pattern or covariate', 'patterns and covariates')} "
-            "clearly told apart those who left from those who stayed"
-        )
-    )
     text = []
-    if lead.height:
-        top = lead.row(0, named=True)
-        text.append(
-            f"{persons(top['exposed'], hide)} persons were seen after it, {persons(top['events'], hide)} of them left. "
-            f"In all, {number(clear.height)} of {plural(frame.height, 'term')} stand clear of 1 "
-            "after adjusting for how many were tried (q below 0.05)."
-        )
+    if clear.height:
+        lead = clear.row(0, named=True)
+        title = f"Customers who did {pattern_words(lead['shown'], 140)} left {_times_as_often(lead)}"
+        after = f"{persons(lead['exposed'], hide)} persons were seen after it"
+        text.append(f"{after}, {persons(lead['events'], hide)} of them left.{_how_soon(tables, lead['term'], hide)}")
+        if patterns.height > 1:
+            stand = "stands" if clear.height == 1 else "stand"
+            text.append(
+                f"In all, {number(clear.height)} of {plural(patterns.height, 'pattern')} {stand} clear of 1 "
+                "after adjusting for how many were tried (q below 0.05)."
+            )
+    elif patterns.height:
+        if patterns.height == 1:
+            title = "The one path tried did not clearly tell apart those who left from those who stayed"
+        else:
+            title = f"None of {number(patterns.height)} paths clearly told apart those who left from those who stayed"
+        nearest = enough.filter("is_pattern")
+        if nearest.height:
+            row = nearest.row(0, named=True)
+            text.append(f"Nearest came {pattern_words(row['shown'], 140)}: who did it left {_times_as_often(row)}.")
+    else:
+        title = f"No path was tried, only {plural(frame.height, 'covariate')}"
     text.append(
         "“2 times as often” compares persons who had the pattern behind them with others at risk at the same point "
         "who had not. It says what came before leaving, not why anybody left."
     )
-    picture = _forest(drawn.head(_DRAWN).sort("hazard_ratio", descending=True), drawn.height)
-    columns = [
-        Col("shown", "pattern or covariate", pattern_words),
-        Col("hazard_ratio", "times as often", ratio, True),
-        Col("lower", "95 % low", ratio, True),
-        Col("upper", "95 % high", ratio, True),
-        Col("p", "p", p_value, True),
-        Col("q", "q", p_value, True),
-        Col("tested_on", "measured on"),
-        groups("exposed", "persons with it", hide),
-        groups("events", "of them left", hide),
-    ]
-    shown = [table("Hazard ratios of leaving", frame, columns)]
-    after: tuple[str, ...] = ()
-    if has(tables, "dilution"):
-        dilution = tables["dilution"].with_columns(
-            shown=pl.col("term")
-            .cast(pl.String)
-            .replace_strict(names, default=pl.col("term").cast(pl.String), return_dtype=pl.String)
-        )
-        if "sentence" in dilution.columns:
-            after = tuple(short(said, 500) for said in dilution["sentence"].drop_nulls().head(5))
-        columns = [
-            Col("shown", "pattern", pattern_words),
-            Col("hazard_ratio", "as seen", ratio, True),
-            groups("exposed", "persons with it", hide),
-            groups("hidden_max", "at most hidden", hide),
-            Col("hazard_ratio_corrected", "if all of them were customers without it", ratio, True),
-        ]
-        shown.append(table("How much could steps that were never linked to a customer hide?", dilution, columns))
-    return Section("patterns", "Patterns before leaving", f"{title}.", tuple(text), picture, tuple(shown), after)
-
-
-def hazard_sentence(row: Mapping[str, Any]) -> str:
-    """Say one hazard ratio in words, with its interval."""
-    digits = ratio_digits(row["lower"])
-    bounds = ratio_interval(row["lower"], row["upper"], digits)
-    said = f"left {ratio(row['hazard_ratio'], digits)} times as often ({INTERVAL}{bounds})"
-    name = pattern_words(row["shown"], 140)
-    return f"Customers who did {name} {said}" if row["is_pattern"] else f"Per unit of {name}, customers {said}"
+    mixed = patterns.height < frame.height
+    picture = _forest(enough.head(_DRAWN).sort("hazard_ratio", descending=True), enough.height, mixed=mixed)
+    scenarios, hidden = _hidden(tables, frame, hide)
+    shown = [_table(frame, hide, mixed=mixed), *_soon_table(tables, names, hide), *hidden]
+    return Section("patterns", "Patterns before leaving", f"{title}.", tuple(text), picture, tuple(shown), scenarios)
 
 
 def _pattern_names(tables: Tables) -> dict[str, str]:
@@ -121,7 +84,31 @@ def _pattern_names(tables: Tables) -> dict[str, str]:
     return dict(tables["hazards_patterns"].select(pl.col("term", "pattern").cast(pl.String)).drop_nulls().iter_rows())
 
 
-def _forest(drawn: pl.DataFrame, total: int) -> tuple[Picture, ...]:
+def _named(names: Mapping[str, str]) -> pl.Expr:
+    return pl.col("term").replace_strict(names, default=pl.col("term"), return_dtype=pl.String)
+
+
+def _terms(given: pl.DataFrame, names: Mapping[str, str], hide: int) -> pl.DataFrame:
+    """Add what a term is and whether enough persons stand behind it; what stands out most comes first."""
+    frame = given.with_columns(pl.col("term").cast(pl.String)).with_columns(
+        shown=_named(names),
+        is_pattern=pl.col("term").is_in(list(names)),
+        usable=pl.all_horizontal(
+            pl.col("hazard_ratio", "lower", "upper").is_finite().fill_null(False) & (pl.col("hazard_ratio") > 0)
+        )
+        & (pl.col("lower") > 0),
+        few=((pl.col("exposed") < hide) | (pl.col("events") < _LEAST_EVENTS)).fill_null(False),
+    )
+    return frame.sort([pl.col("z").abs(), "term"], descending=[True, False], nulls_last=True)
+
+
+def _times_as_often(row: Mapping[str, Any]) -> str:
+    digits = ratio_digits(row["lower"])
+    bounds = ratio_interval(row["lower"], row["upper"], digits)
+    return f"{ratio(row['hazard_ratio'], digits)} times as often ({INTERVAL}{bounds})"
+
+
+def _forest(drawn: pl.DataFrame, total: int, *, mixed: bool) -> tuple[Picture, ...]:
     if not drawn.height:
         return ()
     rows = []
@@ -133,94 +120,113 @@ def _forest(drawn: pl.DataFrame, total: int) -> tuple[Picture, ...]:
                 "value": row["hazard_ratio"],
                 "low": max(row["lower"], 0.01),
                 "high": min(row["upper"], 100.0),
-                "tone": _tone(row["lower"], row["upper"], 1, row.get("q")),
+                "tone": tone(row["lower"], row["upper"], 1, row.get("q")),
                 "text": f"{ratio(row['hazard_ratio'], digits)} ({ratio_interval(row['lower'], row['upper'], digits)})",
             }
         )
     caption = "Times as often as without it, with 95 % intervals, on a log scale. "
     caption += "Grey where not clear (interval around 1, or q of 0.05 or more)."
+    if mixed:
+        caption += " Covariates: yes against no, a level against the level left out, a number per unit."
     caption += f" The {len(rows)} of {total} that stand out most." if total > len(rows) else ""
+    kinds = ("pattern or covariate", "patterns and covariates") if mixed else ("pattern", "patterns")
     draw = forest(rows, rule=1, log=True, key="hazards", axis="left … times as often")
-    return (
-        Picture(
-            draw,
-            f"Points with intervals for {plural(len(rows), 'pattern or covariate', 'patterns and covariates')}.",
-            caption,
-        ),
-    )
+    return (Picture(draw, f"Points with intervals for {plural(len(rows), *kinds)}.", caption),)
 
 
-def _tone(low: float, high: float, rule: float, q: float | None) -> str:
-    """Say on which side of the rule an interval lies, if it does so after adjusting for how many were tried."""
-    if q is not None and not q < _SURE:
-        return "open"
-    return "more" if low > rule else "less" if high < rule else "open"
-
-
-def contrast(tables: Tables, run: Mapping[str, Any]) -> Section | None:
-    """Show sequences by their share among those who left and those who stayed."""
-    if not has(tables, "contrast"):
-        return None
-    hide = run.get("hide_below", 10)
-    frame = tables["contrast"]
-    key = "q" if "q" in frame.columns else "p"
-    frame = frame.sort(
-        [key, pl.col("difference").abs()], descending=[False, True], nulls_last=True, maintain_order=True
-    )
-    clear = frame.filter((pl.col(key) < _SURE) & ((pl.col("lower") > 0) | (pl.col("upper") < 0)))
-    if clear.height:
-        top = clear.row(0, named=True)
-        title = (
-            f"{path(top['pattern'], 140)} was seen among "
-            f"{part(top['n_true'], top['of_true'], 'customers who left', hide)} and "
-            f"{part(top['n_false'], top['of_false'], 'customers who stayed', hide)}"
-        )
-    else:
-        title = f"None of {plural(frame.height, 'sequence')} was clearly more or less frequent among those who left"
-    text = (
-        f"{number(clear.height)} of {plural(frame.height, 'sequence')} differ at {key} below 0.05"
-        + (", adjusted for how many were tried." if key == "q" else "."),
-    )
-    drawn = (
-        frame.drop_nulls(["difference", "lower", "upper"])
-        .head(_DRAWN)
-        .sort("difference", descending=True, maintain_order=True)
-    )
-    rows = [
-        {
-            "name": path(row["pattern"], 90),
-            "value": 100 * row["difference"],
-            "low": 100 * row["lower"],
-            "high": 100 * row["upper"],
-            "tone": _tone(row["lower"], row["upper"], 0, row[key]),
-            "text": f"{percent(row['rate_true'])} v {percent(row['rate_false'])}",
-        }
-        for row in drawn.iter_rows(named=True)
+def _table(frame: pl.DataFrame, hide: int, *, mixed: bool) -> Table:
+    """List all terms; figures that stand on too few persons are not shown."""
+    said = [
+        "too few" if few else ratio_interval(low, high, ratio_digits(low))
+        for few, low, high in frame.select("few", "lower", "upper").iter_rows()
     ]
-    draw = forest(rows, rule=0, log=False, key="contrast", axis="percentage points more often among those who left")
-    caption = (
-        "Share among those who left, less the share among those who stayed, with 95 % intervals; beside it both. "
-        f"Grey where not clear (interval around 0, or {key} of 0.05 or more)."
+    measured = [name for name in ("hazard_ratio", "p", "q") if name in frame.columns]
+    safe = frame.with_columns(
+        pl.Series("interval", said, pl.String),
+        *(pl.when("few").then(None).otherwise(pl.col(name)).alias(name) for name in measured),
     )
-    picture = (Picture(draw, f"Points with intervals for {plural(len(rows), 'sequence')}.", caption),) if rows else ()
     columns = [
-        Col("pattern", "sequence", path),
-        groups("n_true", "left, with it", hide),
-        counts("of_true", "left"),
-        shares("rate_true", "share"),
-        groups("n_false", "stayed, with it", hide),
-        counts("of_false", "stayed"),
-        shares("rate_false", "share"),
-        shares("difference", "difference"),
-        shares("lower", "95 % low"),
-        shares("upper", "95 % high"),
+        Col("shown", "pattern or covariate" if mixed else "pattern", pattern_words),
+        Col("hazard_ratio", "times as often", ratio, True),
+        Col("interval", "95 % interval", str, True),
+        Col("p", "p", p_value, True),
         Col("q", "q", p_value, True),
+        Col("tested_on", "measured on"),
+        groups("exposed", "persons with it", hide),
+        groups("events", "of them left", hide),
     ]
-    return Section(
-        "contrast",
-        "Who left, who stayed",
-        f"{title}.",
-        text,
-        picture,
-        (table("Sequences among those who left and stayed", frame, columns),),
+    caption = "Hazard ratios of leaving"
+    if frame["few"].any():
+        caption += f" (too few: fewer than {hide} persons with it, or fewer than {_LEAST_EVENTS} of them left)"
+    return table(caption, safe, columns)
+
+
+def _how_soon(tables: Tables, term: str, hide: int) -> str:
+    """Say how soon after a path those who left did so, if they are many enough."""
+    if not has(tables, "lead_time"):
+        return ""
+    found = tables["lead_time"].filter((pl.col("term").cast(pl.String) == term) & (pl.col("left") >= hide))
+    if not found.height or found["p50"][0] is None:
+        return ""
+    row = found.row(0, named=True)
+    quarter = f" (a quarter within {roughly(row['p25'])})" if row["p25"] is not None else ""
+    return f" Of the {number(row['left'])} who left after it, half did so within {roughly(row['p50'])}{quarter}."
+
+
+def _soon_table(tables: Tables, names: Mapping[str, str], hide: int) -> tuple[Table, ...]:
+    if not has(tables, "lead_time"):
+        return ()
+    frame = tables["lead_time"].with_columns(pl.col("term").cast(pl.String)).with_columns(shown=_named(names))
+    columns = [
+        Col("shown", "pattern", pattern_words),
+        groups("left", "left after it", hide),
+        spans("p25", "a quarter of them within"),
+        spans("p50", "half within"),
+        spans("p75", "three quarters within"),
+    ]
+    return (table("How soon after the path", blank_small(frame, "left", hide, ["p25", "p50", "p75"]), columns),)
+
+
+def _hidden(tables: Tables, terms: pl.DataFrame, hide: int) -> tuple[tuple[str, ...], tuple[Table, ...]]:
+    """Say what ratios would be if everybody who cannot be linked were a customer who went the path."""
+    if not has(tables, "dilution"):
+        return (), ()
+    known = terms.filter(~pl.col("few")).select("term", "shown")
+    scenario = tables["dilution"].with_columns(pl.col("term").cast(pl.String)).drop_nulls("hazard_ratio")
+    frame = known.join(scenario, on="term", maintain_order="left")
+    if not frame.height:
+        return (), ()
+    frame = frame.with_columns(pl.Series("then", [_then(row) for row in frame.iter_rows(named=True)], pl.String))
+    columns = [
+        Col("shown", "pattern", pattern_words),
+        Col("hazard_ratio", "as seen", ratio, True),
+        groups("exposed", "persons with it", hide),
+        groups("hidden_max", "anonymous persons with a step of it", hide),
+        Col("then", "ratio if all of them were customers who went the whole path", str, True),
+    ]
+    shown = table("What may identifiers that were never linked hide?", frame, columns)
+    return tuple(_scenario(row, hide) for row in frame.head(_SAID).iter_rows(named=True)), (shown,)
+
+
+def _then(row: Mapping[str, Any]) -> str:
+    if not row["hidden_max"]:
+        return NONE
+    return "any" if row["hazard_ratio_corrected"] is None else ratio(row["hazard_ratio_corrected"])
+
+
+def _scenario(row: Mapping[str, Any], hide: int) -> str:
+    name, seen, then = pattern_words(row["shown"], 140), ratio(row["hazard_ratio"]), _then(row)
+    if not row["hidden_max"]:
+        return f"{name}: no anonymous person did a step of this path."
+    if then == "any":
+        what = "the ratio could be of any size"
+    elif then == seen:
+        what = f"the ratio would hardly change ({seen})"
+    else:
+        what = f"a ratio of about {then} would show as {seen}"
+    who = "person" if row["hidden_max"] == 1 >= hide else "persons"
+    return (
+        f"{name}: {capital(persons(row['hidden_max'], hide))} anonymous {who} did a step of this path on identifiers "
+        "that nobody could link to a customer in time. If all of them were customers who went the whole path unseen, "
+        f"{what}."
     )

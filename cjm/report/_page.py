@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from cjm.files import write_text
-from cjm.report import _arrivals, _churn, _moments, _paths, _survival
-from cjm.report._section import Col, Table, Tables, counts, has, table
+from cjm.report import _arrivals, _churn, _contrast, _moments, _paths, _retention, _survival, _timeline
+from cjm.report._section import Col, Section, Table, Tables, counts, has, table
 from cjm.report._text import capital, clean, duration, plural, short, thing
 
 __all__ = ["render", "write_report"]
@@ -20,17 +20,20 @@ _SECTIONS = (
     _arrivals.quality,
     _arrivals.stitching,
     _arrivals.key_figures,
-    _arrivals.timeline,
+    _timeline.timeline,
     _paths.flow,
     _paths.funnel,
     _paths.transitions,
     _paths.sequences,
-    _paths.retention,
+    _retention.retention,
     _churn.hazards,
-    _churn.contrast,
+    _contrast.contrast,
     _survival.survival,
     _moments.moments,
 )
+_OF_ORDER = (_paths.flow, _paths.transitions, _paths.sequences)
+# The findings told at the top, those on leaving first.
+_IN_SHORT = ("patterns", "contrast", "survival", "moments", "funnel", "paths")
 # What a reader will look for, and why it may not be there.
 _EXPECTED = {
     "quality": "No table of checks on the input was given.",
@@ -52,11 +55,15 @@ def render(tables: Tables, run: Mapping[str, Any]) -> str:
     tables : mapping of str to polars.DataFrame
         The results by name: ``sources``, ``quality``, ``identity_summary``, ``conflicts``, ``kpis``, ``timeline``,
         ``flow``, ``variants``, ``funnel``, ``transitions``, ``sequences``, ``rules``, ``retention``, ``contrast``,
-        ``hazards``, ``hazards_patterns`` (``term``, ``pattern``), ``dilution``, ``curves``, ``audit``, ``moments``;
-        with the columns of the functions of the same name. Each is optional; an empty one counts as missing.
+        ``hazards``, ``hazards_patterns`` (``term``, ``pattern``), ``lead_time`` (``term``, ``left`` persons, and the
+        quartiles ``p25``, ``p50``, ``p75`` of the Duration from the path to leaving), ``dilution`` (``term``,
+        ``hazard_ratio``, ``exposed``, ``hidden_max``, ``hazard_ratio_corrected``), ``curves``, ``audit``, ``moments``;
+        with the columns of the functions of the same name. Each is optional; an empty one counts as missing, but an
+        empty ``quality`` says that the checks found nothing.
     run : mapping
         What is known of the run, each key optional: ``title``, ``created`` (text), ``period`` (``start``, ``end``),
-        ``events``, ``persons``, ``churn`` (its definition as text), ``inputs`` and ``steps`` (lists of mappings),
+        ``events``, ``persons``, ``churn`` (its definition as text), ``gap_days`` (the silence that counts as leaving),
+        ``funnel_within`` (duration), ``inputs`` and ``steps`` (lists of mappings),
         ``warnings`` and ``notes`` (lists of text), ``versions`` (mapping), ``hide_below`` (persons; a smaller group is
         shown as small only; default 10).
 
@@ -73,10 +80,9 @@ def render(tables: Tables, run: Mapping[str, Any]) -> str:
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    sections = [section for make in _SECTIONS if (section := make(tables, run)) is not None]
-    missing = [reason for name, reason in _EXPECTED.items() if not has(tables, name)]
-    if has(tables, "variants"):
-        missing = [reason for reason in missing if reason != _EXPECTED["flow"]]
+    single = _paths.one_touchpoint(tables)
+    makers = [make for make in _SECTIONS if not (single and make in _OF_ORDER)]
+    sections = [section for make in makers if (section := make(tables, run)) is not None]
     environment = Environment(
         loader=PackageLoader("cjm.report"),
         autoescape=True,
@@ -87,8 +93,9 @@ def render(tables: Tables, run: Mapping[str, Any]) -> str:
     return environment.get_template("page.html.j2").render(
         title=short(run.get("title") or "Customer journeys", 120),
         facts=_facts(run),
+        short=_in_short(sections),
         sections=sections,
-        missing=missing,
+        missing=_missing(tables, single=single),
         warnings=[short(text, 500) for text in run.get("warnings", [])],
         notes=[short(text, 500) for text in dict.fromkeys(run.get("notes", []))],
         churn=capital(clean(run["churn"])) if run.get("churn") else "",
@@ -129,6 +136,23 @@ def write_report(tables: Tables, run: Mapping[str, Any], path: str | os.PathLike
     target = Path(path)
     write_text(target, render(tables, run))
     return target
+
+
+def _in_short(sections: list[Section]) -> list[Section]:
+    """Return the sections whose findings are told at the top."""
+    telling = {section.key: section for section in sections if section.telling}
+    return [telling[key] for key in _IN_SHORT if key in telling]
+
+
+def _missing(tables: Tables, *, single: bool) -> list[str]:
+    """Say what a reader may look for in vain, and why."""
+    there = {name for name in _EXPECTED if has(tables, name)}
+    # An empty table of checks says that nothing was found; paths may be listed without being drawn.
+    there |= {"quality"} if "quality" in tables else set()
+    there |= {"flow"} if single or has(tables, "variants") else set()
+    reasons = [reason for name, reason in _EXPECTED.items() if name not in there]
+    only = ["All events are of one touchpoint, so their order tells nothing: there are no paths to show."]
+    return only + reasons if single else reasons
 
 
 def _facts(run: Mapping[str, Any]) -> list[str]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
 
-from cjm.report._charts import Picture, bars, heat
+from cjm.durations import to_us
+from cjm.errors import ArgumentError
+from cjm.report._charts import Picture, bars
 from cjm.report._sankey import sankey
-from cjm.report._section import Col, Section, Tables, counts, groups, has, shares, spans, table, total
+from cjm.report._section import Col, Section, Tables, blank_small, counts, groups, has, shares, spans, table, total
 from cjm.report._text import (
     capital,
     clean,
-    day,
     duration,
     interval,
     number,
@@ -26,10 +28,20 @@ from cjm.report._text import (
     short,
 )
 
-__all__ = ["flow", "funnel", "retention", "sequences", "transitions"]
+__all__ = ["flow", "funnel", "one_touchpoint", "sequences", "transitions"]
 
 _NAME = 60
 _SPECIAL = ("(other)", "(end)")
+
+
+def one_touchpoint(tables: Tables) -> bool:
+    """Say whether all events are of the same touchpoint: there is then nothing to tell about their order."""
+    names: set[str] = set()
+    for name in ("flow", "transitions"):
+        if has(tables, name):
+            ends = tables[name].select(pl.col("source", "target").cast(pl.String))
+            names |= set(ends["source"]) | set(ends["target"])
+    return len(names - {"(end)"}) == 1
 
 
 def flow(tables: Tables, run: Mapping[str, Any]) -> Section | None:
@@ -78,7 +90,7 @@ def flow(tables: Tables, run: Mapping[str, Any]) -> Section | None:
             shares("share", "of all paths", bar=True),
             shares("coverage", "together with those above"),
         ]
-        safe = _blank_small(paths, "count", hide, ["share", "coverage"])
+        safe = blank_small(paths, "count", hide, ["share", "coverage"])
         shown.append(table("Paths by how many share them", safe, columns, open=not pictures))
     return Section("paths", "Top paths", f"{title}.", tuple(text), tuple(pictures), tuple(shown))
 
@@ -107,19 +119,20 @@ def funnel(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         return None
     frame = tables["funnel"].with_columns(pl.col("touchpoint").cast(pl.String)).sort("step", maintain_order=True)
     hide = run.get("hide_below", 10)
+    limit = _within(run)
     first, last = frame.row(0, named=True), frame.row(-1, named=True)
     if frame.height == 1:
         title = f"{persons(first['persons'], hide)} persons did {short(first['touchpoint'], _NAME)}; no step follows"
     elif 0 < last["persons"] < hide:
         title = (
             f"Fewer than {hide} of {number(last['of'])} who did {short(first['touchpoint'], _NAME)} came as far as "
-            f"{short(last['touchpoint'], _NAME)}"
+            f"{short(last['touchpoint'], _NAME)}{limit}"
         )
     else:
         said = interval(last.get("low"), last.get("high"))
         title = (
             f"{percent(last['rate'])} of those who did {short(first['touchpoint'], _NAME)} came as far as "
-            f"{short(last['touchpoint'], _NAME)} ({number(last['persons'])} of {number(last['of'])}"
+            f"{short(last['touchpoint'], _NAME)}{limit} ({number(last['persons'])} of {number(last['of'])}"
             f"{f'; {said}' if said else ''})"
         )
     text = []
@@ -146,10 +159,10 @@ def funnel(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     picture = Picture(
         bars(rows, key="funnel"),
         f"Bars for {plural(len(rows), 'step')} of the funnel, each with the persons that came so far.",
-        "Each bar is the share of the persons at the first step."
+        f"Each bar is the share of the persons at the first step who came so far{limit and f'{limit} of it'}."
         + (f" The first 12 of {frame.height} steps." if frame.height > 12 else ""),
     )
-    frame = _blank_small(frame, "persons", hide, ["rate", "low", "high", "step_rate"])
+    frame = blank_small(frame, "persons", hide, ["rate", "low", "high", "step_rate"])
     columns = [
         counts("step", "step"),
         Col("touchpoint", "touchpoint"),
@@ -168,6 +181,17 @@ def funnel(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     )
 
 
+def _within(run: Mapping[str, Any]) -> str:
+    """Return the time limit of the funnel as it is added to a sentence, or nothing."""
+    given = run.get("funnel_within")
+    if given is None:
+        return ""
+    try:
+        return f" within {duration(timedelta(microseconds=to_us(given)))}"
+    except ArgumentError:
+        return f" within {short(given, _NAME)}"
+
+
 def _reached(count: int, rate: float | None, hide: int) -> str:
     return persons(count, hide) if 0 < count < hide else f"{number(count)} · {percent(rate)}"
 
@@ -184,7 +208,7 @@ def transitions(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     )
     top = frame.row(0, named=True)
     if "persons" in frame.columns:
-        frame = _blank_small(frame, "persons", hide, ["count", "share"])
+        frame = blank_small(frame, "persons", hide, ["count", "share"])
     title = f"The step taken most often leads from {short(top['source'], _NAME)} to {short(top['target'], _NAME)}"
     if top.get("persons", hide) >= hide:
         title += f": {number(top['count'])} times"
@@ -229,7 +253,7 @@ def sequences(tables: Tables, run: Mapping[str, Any]) -> Section | None:
             groups("persons", "persons", hide),
             shares("support", "of all persons", bar=True),
         ]
-        frame = _blank_small(frame, "persons", hide, ["support"])
+        frame = blank_small(frame, "persons", hide, ["support"])
         shown.append(table("Frequent sequences (other events may lie between)", frame, columns))
     if has(tables, "rules"):
         rules = tables["rules"].sort(["lift", "support"], descending=[True, True], maintain_order=True)
@@ -253,76 +277,5 @@ def sequences(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     return Section("sequences", "Frequent sequences", f"{title}.", tuple(text), (), tuple(shown))
 
 
-def retention(tables: Tables, run: Mapping[str, Any]) -> Section | None:
-    """Say who came back, by the time of the first visit."""
-    if not has(tables, "retention"):
-        return None
-    hide = run.get("hide_below", 10)
-    frame = tables["retention"].filter(pl.col("of") >= hide).sort(["cohort", "period"])
-    if not frame.height:
-        said = f"Every group of first visitors has fewer than {hide} persons, so none is shown"
-        return Section("retention", "Who came back", f"{said}.")
-    later = frame.filter(pl.col("period") > 0)
-    if later.height:
-        pooled = later.filter(pl.col("period") == pl.col("period").min())
-        back = part(total(pooled, "persons"), total(pooled, "of"), "persons", hide)
-        title = f"{capital(back)} came back {_when(frame['cohort'], pooled['period'][0])}"
-    else:
-        title = f"{plural(frame['cohort'].n_unique(), 'group')} of first visitors, not yet followed for a whole period"
-    frame = _blank_small(frame, "persons", hide, ["rate", "low", "high"])
-    # In the first period everybody is there; what comes after is worth a picture.
-    drawn = frame.filter((pl.col("period") > 0) & (pl.col("period") <= 12) & pl.col("rate").is_not_null())
-    latest = drawn.select(pl.col("cohort").unique().sort()).to_series().tail(16)
-    rows = [
-        {"x": row["period"], "y": _label(row["cohort"]), "share": row["rate"], "text": f"{100 * row['rate']:.0f}"}
-        for row in drawn.filter(pl.col("cohort").is_in(latest.implode())).iter_rows(named=True)
-    ]
-    pictures = (
-        (
-            Picture(
-                heat(rows, x_title="periods since the first", key="retention"),
-                f"A square a group of first visitors and period, for {plural(latest.len(), 'group')}.",
-                "Per cent of each group seen again; darker is more. "
-                "The latest 16 groups and 12 periods at most (6 on a narrow screen).",
-            ),
-        )
-        if rows
-        else ()
-    )
-    columns = [
-        Col("cohort", "first seen", lambda value: _label(value)),
-        counts("period", "period"),
-        groups("persons", "persons", hide),
-        counts("of", "of"),
-        shares("rate", "share"),
-        shares("low", "95 % low"),
-        shares("high", "95 % high"),
-    ]
-    return Section(
-        "retention", "Who came back", f"{title}.", (), pictures, (table("Groups of first visitors", frame, columns),)
-    )
-
-
-def _when(cohorts: pl.Series, period: int) -> str:
-    """Say which period is meant, and how long periods are if their starts tell."""
-    later = "in the period after their first" if period == 1 else f"in period {number(period)} after their first"
-    starts = cohorts.unique().sort()
-    if not starts.dtype.is_temporal() or starts.len() < 2:
-        return later
-    return f"{later} (periods of {duration(min(starts.diff().drop_nulls().to_list()))})"
-
-
-def _label(cohort: Any) -> str:
-    return short(cohort, 16) if isinstance(cohort, (str, int)) else day(cohort)
-
-
 def _set(items: list[str]) -> str:
     return short(" and ".join(clean(item) for item in items), 120)
-
-
-def _blank_small(frame: pl.DataFrame, count: str, hide: int, columns: list[str]) -> pl.DataFrame:
-    """Blank the figures from which the size of a small group could be worked out."""
-    small = (pl.col(count) < hide) & (pl.col(count) > 0)
-    return frame.with_columns(
-        pl.when(small).then(None).otherwise(pl.col(name)).alias(name) for name in columns if name in frame.columns
-    )

@@ -11,7 +11,22 @@ import polars as pl
 from cjm.report._charts import Picture
 from cjm.report._text import duration, number, percent, persons, thing
 
-__all__ = ["Cell", "Col", "Section", "Table", "Tables", "counts", "groups", "has", "shares", "spans", "table", "total"]
+__all__ = [
+    "Cell",
+    "Col",
+    "Section",
+    "Table",
+    "Tables",
+    "blank_small",
+    "counts",
+    "groups",
+    "has",
+    "shares",
+    "small",
+    "spans",
+    "table",
+    "total",
+]
 
 Tables = Mapping[str, pl.DataFrame]
 ROWS_SHOWN = 25
@@ -34,6 +49,12 @@ class Col:
     show: Callable[[Any], str] = thing
     numeric: bool = False
     bar: bool = False
+    look: str = ""
+
+    @property
+    def classes(self) -> str:
+        """Return the names under which the page styles the column."""
+        return " ".join(name for name in ("n" if self.numeric else "", self.look) if name)
 
 
 def counts(name: str, header: str, *, bar: bool = False) -> Col:
@@ -74,7 +95,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """One finding: ``title`` is a sentence with figures from the table, ``label`` the name it has in the contents."""
+    """One finding: ``title`` is a sentence with figures from the table, ``label`` the name it has in the contents.
+
+    A section that only says why there is nothing to see is not ``telling``, and not among the findings at the top.
+    """
 
     key: str
     label: str
@@ -83,6 +107,7 @@ class Section:
     pictures: tuple[Picture, ...] = ()
     tables: tuple[Table, ...] = ()
     after: tuple[str, ...] = ()
+    telling: bool = True
 
 
 def total(frame: pl.DataFrame, name: str) -> int:
@@ -93,6 +118,20 @@ def total(frame: pl.DataFrame, name: str) -> int:
 def has(tables: Tables, name: str) -> bool:
     """Say whether a table is there and has rows."""
     return name in tables and tables[name].height > 0
+
+
+def small(count: str, hide_below: int) -> pl.Expr:
+    """Say where a column counts somebody, but fewer than may be shown."""
+    return (pl.col(count) > 0) & (pl.col(count) < hide_below)
+
+
+def blank_small(frame: pl.DataFrame, count: str, hide_below: int, columns: Sequence[str]) -> pl.DataFrame:
+    """Blank the figures from which the size of a small group could be worked out."""
+    return frame.with_columns(
+        pl.when(small(count, hide_below)).then(None).otherwise(pl.col(name)).alias(name)
+        for name in columns
+        if name in frame.columns
+    )
 
 
 def table(

@@ -11,6 +11,8 @@ from cjm.report._charts import Picture, curves, palette
 from cjm.report._section import Col, Section, Table, Tables, groups, has, shares, table
 from cjm.report._text import (
     INTERVAL,
+    NBSP,
+    NONE,
     PER_CENT,
     clean,
     duration,
@@ -24,6 +26,8 @@ from cjm.report._text import (
 __all__ = ["survival"]
 
 _NAME = 60
+_LEAST = 0.05
+_ROUNDS = (1, 2, 3, 5, 7, 14, 21, 30, 45, 60, 90, 120, 150, 180, 240, 300, 365, 450, 540, 730, 1095, 1460)
 
 
 def survival(tables: Tables, run: Mapping[str, Any]) -> Section | None:
@@ -31,13 +35,15 @@ def survival(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     if not has(tables, "curves"):
         return None
     hide = run.get("hide_below", 10)
+    gap = float(run.get("gap_days") or 0)
     frame = (
         tables["curves"]
         .with_columns(pl.col("group").cast(pl.String).fill_null("all"))
         .sort(["group", "time"], maintain_order=True)
+        # Beyond a handful at risk a curve is noise, and a step of it is a person.
+        .with_columns(least=pl.max_horizontal(pl.lit(hide), _LEAST * pl.col("at_risk").max().over("group")))
     )
-    # Beyond a handful at risk a curve is noise, and a step of it is a person.
-    seen = frame.filter(pl.col("at_risk") >= hide)
+    seen = frame.filter(pl.col("at_risk") >= pl.col("least"))
     by_group = (
         frame.group_by("group")
         .agg(pl.col("at_risk").max().alias("persons"), pl.col("events").sum(), pl.col("time").max())
@@ -46,9 +52,10 @@ def survival(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     shown = [name for name in by_group["group"] if name in set(seen["group"])][:6]
     if not shown:
         said = f"Every group has fewer than {hide} persons at risk, so no curve is drawn"
-        return Section("survival", "Survival curves", f"{said}.", (), (), _audit(tables, hide))
+        return Section("survival", "Survival curves", f"{said}.", (), (), _audit(tables, hide), telling=False)
     followed = seen.filter(pl.col("group").is_in(shown)).group_by("group").agg(pl.col("time").max())["time"]
-    at = _landmark(min(followed.to_list()))
+    marks = _landmarks(gap, min(followed.to_list()))
+    at = marks[-1]
     there = [(name, _at(frame, name, at)) for name in shown]
     there.sort(key=lambda item: -item[1]["survival"])
     title = f"After {duration(at)}, {_still(*there[0], first=True)}"
@@ -70,21 +77,25 @@ def survival(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     draw = curves(
         rows, [{**row, "at": far} for row in ends], palette([clean(name) for name in shown]), low=low, key="curves"
     )
-    caption = f"Kaplan-Meier curves with 95 % bands. A curve stops where fewer than {hide} are at risk."
+    caption = (
+        f"Kaplan-Meier curves with 95 % bands. A curve ends where fewer than {hide}, or fewer than "
+        f"{percent(_LEAST).replace('.0', '')} of the most that its group had, are at risk."
+    )
+    if gap:
+        caption += f" Leaving shows as a silence of {duration(gap)}, so nobody can leave before that."
     caption += f" The vertical axis starts at {percent(low)}." if low > 0 else ""
     caption += f" The {len(shown)} largest of {by_group.height} groups." if by_group.height > len(shown) else ""
-    marks = sorted({_landmark(longest) for longest in (at / 4, at / 2, at)})
     summary = by_group.with_columns(
         *(
-            pl.Series(f"at {index}", [_cell(_at(frame, name, mark), hide) for name in by_group["group"]], pl.String)
+            pl.Series(f"at {index}", [_cell(_at(frame, name, mark)) for name in by_group["group"]], pl.String)
             for index, mark in enumerate(marks)
         )
     )
     columns = [
-        Col("group", "group"),
+        Col("group", "group", lambda name: short(name, 40), look="k"),
         groups("persons", "most at risk", hide),
         groups("events", "left", hide),
-        *(Col(f"at {index}", f"after {duration(mark)}", str, True) for index, mark in enumerate(marks)),
+        *(Col(f"at {index}", f"after {duration(mark)}", str, True, look="w") for index, mark in enumerate(marks)),
     ]
     picture = Picture(draw, f"Falling step curves for {plural(len(shown), 'group')}.", caption)
     shown_tables = (table("Still customers, with 95 % intervals", summary, columns, open=True), *_audit(tables, hide))
@@ -104,28 +115,32 @@ def _audit(tables: Tables, hide: int) -> tuple[Table, ...]:
 
 
 def _still(name: str, row: Mapping[str, Any], *, first: bool) -> str:
-    who = "all" if name == "all" else f"group {short(name, _NAME)}"
     said = interval(row["lower"], row["upper"])
     if not first:
-        return f"{percent(row['survival'])} of {who}{f' ({said.removeprefix(INTERVAL)})' if said else ''}"
-    return f"{percent(row['survival'])} of {who} were still customers{f' ({said})' if said else ''}"
+        return f"{percent(row['survival'])} of {_who(name)}{f' ({said.removeprefix(INTERVAL)})' if said else ''}"
+    return f"{percent(row['survival'])} of {_who(name)} were still customers{f' ({said})' if said else ''}"
 
 
-def _cell(row: Mapping[str, Any], hide: int) -> str:
-    if row["at_risk"] < hide:
-        return "–"
-    said = interval(row["lower"], row["upper"]).removeprefix(INTERVAL)
-    return f"{percent(row['survival'])} ({said.removesuffix(PER_CENT)})" if said else percent(row["survival"])
+def _who(name: str) -> str:
+    """Say whom a group holds: its label is a plain value, or ``premium: true`` where the value alone says nothing."""
+    if name == "all":
+        return "all"
+    return f"those with {short(name, _NAME)}" if ": " in name else f"group {short(name, _NAME)}"
 
 
-def _landmark(longest: float) -> float:
-    """Return the largest round number of days within ``longest``."""
-    rounds = [
-        mark
-        for mark in (1, 2, 3, 5, 7, 14, 21, 30, 60, 90, 120, 180, 270, 365, 730, 1095, 1460, 1825)
-        if mark <= longest
-    ]
-    return float(rounds[-1]) if rounds else float(longest)
+def _cell(row: Mapping[str, Any]) -> str:
+    """Return a share and its interval; each stays on one line."""
+    if row["at_risk"] < row["least"]:
+        return NONE
+    said = interval(row["lower"], row["upper"]).removeprefix(INTERVAL).removesuffix(PER_CENT)
+    return f"{percent(row['survival'])} ({said.replace(' ', NBSP)})" if said else percent(row["survival"])
+
+
+def _landmarks(gap: float, longest: float) -> list[float]:
+    """Return up to three round numbers of days after ``gap`` and within ``longest``."""
+    rounds = [float(mark) for mark in _ROUNDS if gap < mark <= longest] or [float(longest)]
+    wanted = [gap + (longest - gap) * part for part in (0.25, 0.5, 1)]
+    return sorted({max((mark for mark in rounds if mark <= limit), default=rounds[0]) for limit in wanted})
 
 
 def _at(frame: pl.DataFrame, group: str, time: float) -> dict[str, Any]:
@@ -143,7 +158,7 @@ def _at(frame: pl.DataFrame, group: str, time: float) -> dict[str, Any]:
             else 0
         )
         return state
-    return {"survival": 1.0, "lower": None, "upper": None, "at_risk": rows["at_risk"][0]}
+    return {"survival": 1.0, "lower": None, "upper": None, "at_risk": rows["at_risk"][0], "least": rows["least"][0]}
 
 
 def _floor(lowest: Any) -> float:

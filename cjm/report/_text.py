@@ -5,19 +5,23 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 __all__ = [
     "INTERVAL",
+    "NBSP",
+    "NONE",
     "PER_CENT",
     "capital",
     "clean",
+    "data_start",
     "day",
     "duration",
     "fit",
     "interval",
+    "not_before",
     "number",
     "p_value",
     "part",
@@ -29,9 +33,11 @@ __all__ = [
     "ratio",
     "ratio_digits",
     "ratio_interval",
+    "roughly",
     "short",
     "size",
     "thing",
+    "time_of",
     "words",
 ]
 
@@ -216,6 +222,47 @@ def duration(value: timedelta | float | None) -> str:
     first = next(index for index, (count, _) in enumerate(parts) if count)
     text = " ".join(text for count, text in parts[first : first + 2] if count)
     return f"-{text}" if span < timedelta(0) else text
+
+
+def roughly(value: timedelta) -> str:
+    """Return a duration for a sentence: whole days where there are some.
+
+    Examples
+    --------
+    >>> from datetime import timedelta
+    >>> roughly(timedelta(days=41, hours=3)), roughly(timedelta(hours=30))
+    ('41 days', '1 day 6 h')
+    """
+    return duration(round(value / timedelta(days=1))) if value >= timedelta(days=3) else duration(value)
+
+
+def time_of(value: Any) -> date | datetime | None:
+    """Return a time that may be given as text, or nothing where it is none."""
+    if isinstance(value, str):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, date) else None
+
+
+def data_start(run: Mapping[str, Any]) -> date | None:
+    """Return the day on which the data of a run begin, if the run says so."""
+    start = time_of((run.get("period") or {}).get("start"))
+    return start.date() if isinstance(start, datetime) else start
+
+
+def not_before(value: Any, start: date | None) -> Any:
+    """Return the beginning of a week, month or group; the day the data begin where that is later.
+
+    Examples
+    --------
+    >>> from datetime import date, datetime
+    >>> not_before(datetime(2024, 12, 30), date(2025, 1, 1)), not_before(datetime(2025, 1, 6), date(2025, 1, 1))
+    (datetime.date(2025, 1, 1), datetime.datetime(2025, 1, 6, 0, 0))
+    """
+    given = value.date() if isinstance(value, datetime) else value
+    return start if start is not None and isinstance(given, date) and given < start else value
 
 
 def day(value: date | datetime | None, *, hour: bool = False) -> str:

@@ -99,7 +99,8 @@ def fit_events(
     notes = [
         f"An event counts as the last if nothing follows within {format_duration(gap)}; {len(rows.number)} events were "
         "observed for so long",
-        f"Strata: event number, {len(pools)} pools; errors allow for dependence inside a person",
+        f"Strata: event number, {len(pools)} pools; errors allow for dependence inside a person, and are never smaller "
+        "than without",
         "A path acts at the event that completes it" + ("" if every else " and at all later events"),
     ]
     if not complete.all():
@@ -108,7 +109,8 @@ def fit_events(
         subjects,
         gap=gap,
         coef=fit.coef,
-        se=np.sqrt(np.diag(fit.covariance)),
+        # with few exposed persons the robust error is far too small
+        se=np.sqrt(np.maximum(np.diag(fit.covariance), np.diag(fit.model_covariance))),
         means=fit.means,
         died=rows.silent,
         baseline=baseline,

@@ -17,6 +17,7 @@ from cjm.patterns import Pattern
 from cjm.survival._design import FloatArray, IntArray, encode, names_of, require
 from cjm.survival._estimate import fit_events, fit_times
 from cjm.survival._fitted import Fitted, read_json, write_json
+from cjm.survival._known import known_completions
 from cjm.survival._rows import completions, numbered_events, origins
 from cjm.survival._subjects import Moment, Subjects, moment_us
 from cjm.survival._sums import linear
@@ -32,10 +33,11 @@ class PathHazard:
     """A hazard model of churn with paths as covariates that switch on when the path is completed.
 
     Churn that is an event, or a table of times: a Cox model on (start, stop] rows, cut at the first completion of each
-    path; the path acts strictly after it. Churn by silence: the hazard that an event is the last before the silence,
-    event by event, stratified by the number of the event (a complementary log-log model, so that ``exp(coef)`` is a
-    hazard ratio too), with errors that allow for dependence inside a person. Hazard ratios are associations: whether
-    acting on a path helps takes a randomised holdout.
+    path; the path acts strictly after it. A path counts once it is complete and all its events could be known to be the
+    person's, so that logging in later does not date it back. Churn by silence: the hazard that an event is the last
+    before the silence, event by event, stratified by the number of the event (a complementary log-log model, so that
+    ``exp(coef)`` is a hazard ratio too), with errors that allow for dependence inside a person. Hazard ratios are
+    associations: whether acting on a path helps takes a randomised holdout.
 
     Parameters
     ----------
@@ -136,7 +138,7 @@ class PathHazard:
             raise ArgumentError.unknown("effect", self.effect, ["onward", "event"], where="PathHazard(effect=...)")
         if subjects.churn.kind == "inactive":
             every = self.effect == "event"
-            occurrences = self._find(journeys, "all" if every else "first")
+            occurrences = known_completions(journeys, self._named(), every=every)
             self.fitted_ = fit_events(
                 journeys, subjects, occurrences, names, self.covariates, strata, every=every, level=self.level
             )
@@ -147,7 +149,7 @@ class PathHazard:
                 where="PathHazard",
                 hint="After an event that is churn nothing follows",
             )
-        occurrences = self._find(journeys, "first")
+        occurrences = known_completions(journeys, self._named(), every=False)
         self.fitted_ = fit_times(subjects, occurrences, names, self.covariates, strata, level=self.level)
         return self
 
@@ -247,7 +249,7 @@ class PathHazard:
             return pl.DataFrame(schema={"person": pl.Int64, "hazard_ratio": pl.Float64, "risk": pl.Float64})
         latest, number = _latest(signs_of_life(journeys, subjects.churn.touchpoints), frame, moment)
         group = _group_of(frame, fitted.strata)
-        occurrences = self._find(journeys, "all" if self.effect == "event" else "first")
+        occurrences = known_completions(journeys, self._named(), every=self.effect == "event")
         paths = _paths_at(frame, occurrences, fitted.paths, moment, latest if self.effect == "event" else None)
         design = encode(frame, self.covariates, fitted.levels)
         place = [design.terms.index(term) for term in fitted.terms if term not in fitted.paths]
@@ -295,11 +297,6 @@ class PathHazard:
                 "no patterns are given", where="PathHazard(patterns=...)", hint="cjm.survival.cox needs none"
             )
         return named
-
-    def _find(self, journeys: Journeys, occurrence: Literal["first", "all"]) -> pl.DataFrame:
-        from cjm.matching import find
-
-        return find(journeys, self._named(), occurrence=occurrence)
 
 
 def _per_event(base: pl.DataFrame) -> pl.DataFrame:

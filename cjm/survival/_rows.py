@@ -70,12 +70,12 @@ def completions(frame: pl.DataFrame, occurrences: pl.DataFrame, names: Sequence[
     frame : polars.DataFrame
         Contract SUBJECTS, sorted by person.
     occurrences : polars.DataFrame
-        Contract OCCURRENCES; an absence counts from ``confirmed_at``.
+        ``pattern``, ``person``, ``end``: when a path was complete and known.
     names : sequence of str
         Patterns, in the order of the columns.
     """
     persons = frame["person"].to_numpy()
-    known = _completed(occurrences)
+    known = occurrences.select("pattern", "person", time=pl.col("end").to_physical())
     first = np.full((len(persons), len(names)), NEVER, dtype=np.int64)
     person = known["person"].to_numpy()
     place = np.minimum(np.searchsorted(persons, person), len(persons) - 1)
@@ -145,7 +145,7 @@ def numbered_events(journeys: Journeys, frame: pl.DataFrame) -> EventRows:
 def at_events(frame: pl.DataFrame, rows: EventRows, occurrences: pl.DataFrame, names: Sequence[str]) -> FloatArray:
     """Return 1 where a path is completed at that very event, shape (rows, paths)."""
     events = pl.DataFrame({"person": frame["person"].to_numpy()[rows.subject], "time": rows.time})
-    known = _completed(occurrences).unique()
+    known = occurrences.select("pattern", "person", time=pl.col("end").to_physical()).unique()
     columns = [
         events.join(
             known.filter(pl.col("pattern") == name).select("person", "time", hit=pl.lit(1.0)),
@@ -162,10 +162,3 @@ def origins(frame: pl.DataFrame) -> IntArray:
     """Return time zero of each subject, microseconds."""
     late = np.rint(frame["entry_days"].to_numpy() * DAY_US).astype(np.int64)
     return np.asarray(frame["entry"].to_physical().to_numpy() - late, dtype=np.int64)
-
-
-def _completed(occurrences: pl.DataFrame) -> pl.DataFrame:
-    time = pl.col("end")
-    if "confirmed_at" in occurrences.columns:
-        time = pl.coalesce("confirmed_at", "end")
-    return occurrences.select("pattern", "person", time.to_physical().alias("time"))

@@ -53,7 +53,7 @@ def test_the_manifest_tells_what_happened(demo: Path) -> None:
     manifest = json.loads((demo / "run.json").read_text())
     assert set(manifest["versions"]) >= {"cjm", "polars", "python"}
     assert manifest["configuration"]["churn"]["event"] == "account:cancelled"
-    assert {one["source"] for one in manifest["inputs"]} == {"web", "app", "call", "store", "email"}
+    assert {one["source"] for one in manifest["inputs"]} == {"web", "app", "call", "store", "email", "churn persons"}
     assert all(one["bytes"] > 0 and one["modified"] for one in manifest["inputs"])
     assert all(one["read"] == one["kept"] + one["set_aside"] + one["duplicates"] for one in manifest["sources"])
     steps = [step["step"] for step in manifest["steps"]]
@@ -89,6 +89,32 @@ def test_a_second_run_takes_the_place_of_the_first_unless_it_is_killed(demo: Pat
         assert json.loads((demo / "run.json").read_text())["tables"]
 
 
+def test_what_does_not_occur_is_left_out_with_a_warning(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        **{
+            '"web:product", "web:cart", "web:checkout"': '"web:product", "web:carts"',
+            'looked_then_cart = "web:product': 'looked_then_cart = "web:produkt',
+            'pattern = "web:view_offer': 'pattern = "web:view_offers',
+        },
+    )
+    checked = cjm("check", path, cwd=tmp_path)
+    assert checked.returncode == 0, checked.stderr
+    done = cjm("run", path, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    warnings = json.loads((tmp_path / "cjm-demo" / "run.json").read_text())["warnings"]
+    for name in ("pattern looked_then_cart", "moment offer_then_store", "the funnel"):
+        assert any(warning.startswith(name) for warning in warnings)
+        assert f"warning: {name}" in checked.stderr
+    hazards = pl.read_parquet(tmp_path / "cjm-demo" / "tables" / "hazards.parquet")
+    assert "offer_then_store" in hazards["term"].to_list()
+    assert "looked_then_cart" not in hazards["term"].to_list()
+
+
+def test_the_version_is_told(tmp_path: Path) -> None:
+    assert cjm("--version", cwd=tmp_path).stdout.strip() == "0.1.0"
+
+
 def test_check(tmp_path: Path) -> None:
     done = cjm("check", sample_path() / "cjm.toml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -120,18 +146,21 @@ def test_a_wrong_configuration_or_call_ends_with_2(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    ("old", "new", "code", "message"),
     [
-        ("calls.csv", "none.csv", "there is no such file"),
-        ("account:cancelled", "account:canceled", 'Did you mean "account:cancelled"'),
-        ("account:cancelled", "web:nothing", "unknown touchpoint"),
-        ('"started"', '"star"', 'Did you mean "started"'),
+        ("calls.csv", "none.csv", 1, "there is no such file"),
+        ('"started"', '"star"', 1, 'Did you mean "started"'),
+        ('event = "account:cancelled"', 'event = "account:canceled"', 2, 'Did you mean "account:cancelled"'),
+        ('unique = ["customer"]', 'unique = ["client"]', 2, "[identity] unique"),
     ],
 )
-def test_a_failed_run_ends_with_1_and_leaves_nothing(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_a_failed_run_says_why_and_leaves_nothing(tmp_path: Path, old: str, new: str, code: int, message: str) -> None:
     path = written(tmp_path, **{old: new})
+    checked = cjm("check", path, cwd=tmp_path)
+    assert checked.returncode == 1
+    assert message in checked.stderr
     done = cjm("run", path, cwd=tmp_path)
-    assert done.returncode == 1, done.stderr
+    assert done.returncode == code, done.stderr
     assert message in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["cjm.toml"]

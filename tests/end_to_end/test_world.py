@@ -11,6 +11,8 @@ import pytest
 
 import cjm
 from cjm.datasets import World, simulate
+from cjm.durations import DAY_US
+from cjm.job._choice import early_window
 from cjm.job._dilution import dilution
 
 CHURN = cjm.Churn.event("account:cancelled")
@@ -109,28 +111,28 @@ def test_without_stitching_the_risk_path_is_mostly_missed() -> None:
 
 def test_the_planted_paths_rank_first_in_contrast() -> None:
     found = line(1.0)
-    start, end = found.subjects.frame["entry"].min(), found.subjects.frame["exit"].max()
-    landmark = start + (end - start) / 2
-    present = found.subjects.frame.filter((pl.col("entry") <= landmark) & (pl.col("exit") > landmark))
-    outcome = present.select("person", outcome="churned")
-    early = found.journeys.filter((pl.col("time") <= landmark) & pl.col("person").is_in(outcome["person"].implode()))
+    early, outcome = early_window(found.journeys, found.subjects, 60 * DAY_US)
+    outcome = outcome.filter(pl.col("person").is_in(early.arrays.person))
     mined = cjm.mine_sequences(early, min_support=0.01, max_length=3, max_gap="7d")
     ranked = cjm.contrast(early, mined, outcome, max_gap="7d")
     more, fewer = ranked.filter(pl.col("difference") > 0), ranked.filter(pl.col("difference") < 0)
     assert more["pattern"][0].to_list() == ["web:view_offer", "store:visit"]
-    assert ranked["pattern"][0].to_list() == ["web:view_offer", "store:visit"]
     assert fewer["pattern"][0].to_list() == ["email:opened_tips", "app:setup_done"]
-    assert ranked["q"][0] < 0.001
-    assert fewer["q"][0] < 0.05
+    first_two = {tuple(path) for path in ranked["pattern"].head(2).to_list()}
+    assert first_two == {("web:view_offer", "store:visit"), ("email:opened_tips", "app:setup_done")}
+    assert ranked["q"].head(2).max() < 0.001
 
 
-def test_unlinked_identifiers_dilute_and_the_bound_says_by_how_much() -> None:
+def test_unlinked_identifiers_may_hide_paths_and_the_scenario_says_what_that_would_mean() -> None:
+    """With 80 % of the cookies linkable a ratio of 3 shows somewhat smaller; the scenario leads beyond the truth."""
     found = line(0.8)
     truth = true_hazards(found)["risk"]
-    bound = dilution(found.journeys, found.patterns, found.model.summary, found.subjects.frame.select("person"))
+    numbers = found.people.map.group_by("person").agg(pl.col("kind").eq("customer").any())
+    anonymous = numbers.filter(~pl.col("kind")).select("person")
+    bound = dilution(found.journeys, found.patterns, found.model.summary, anonymous, found.subjects.frame.height)
     row = bound.row(by_predicate=pl.col("term") == "risk", named=True)
-    assert row["hidden_max"] > 0
+    happened = found.world.truth.occurrences.filter(pl.col("pattern") == "risk").height
+    assert row["hidden_max"] >= happened - row["exposed"] > 0
     assert row["hazard_ratio"] < row["hazard_ratio_corrected"]
-    upper = found.model.summary.filter(pl.col("term") == "risk")["upper"][0]
-    scale = row["hazard_ratio_corrected"] / row["hazard_ratio"]
-    assert found.model.summary.filter(pl.col("term") == "risk")["lower"][0] <= truth <= upper * scale
+    summary = found.model.summary.row(by_predicate=pl.col("term") == "risk", named=True)
+    assert summary["lower"] <= truth <= summary["upper"] * row["hazard_ratio_corrected"] / row["hazard_ratio"]

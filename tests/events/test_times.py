@@ -128,3 +128,141 @@ def test_near_future_is_kept_and_told() -> None:
 def test_a_column_of_another_kind_is_refused() -> None:
     with pytest.raises(InputError, match="holds no times"):
         times_of([True])
+
+
+def test_epoch_digits_and_iso_text_in_one_column() -> None:
+    instant = datetime(2026, 1, 1, 10, tzinfo=UTC)
+    values = ["1767261600", "2026-01-01T10:00:00Z", " 1767261600.25", "2026-01-01T11:00:00+01:00", None, "soon"]
+    found, quality = times_of(values, on_error="set aside")
+    assert found == [instant, instant, instant + timedelta(milliseconds=250), instant]
+    assert quality.select("check", "rows", "example").rows() == [
+        ("epoch number read as s by its size", 3 - 1, "1767261600"),
+        ("time missing", 1, "source 's' row 4: None"),
+        ("time unreadable", 1, "source 's' row 5: soon"),
+    ]
+    found, quality = times_of(["2026-01-01T11:00", *values], on_error="set aside", time_zone="Europe/Warsaw")
+    assert found == [instant, *([instant] * 2), instant + timedelta(milliseconds=250), instant]
+
+
+def test_one_bad_row_does_not_spoil_epoch_text() -> None:
+    values = ["1767261600", "soon", "17672616000", "1767261600000"]
+    found, quality = times_of(values[:2], on_error="set aside")
+    assert found == [datetime(2026, 1, 1, 10, tzinfo=UTC)]
+    found, quality = times_of(values, on_error="set aside")
+    assert found == [datetime(2026, 1, 1, 10, tzinfo=UTC)]
+    assert quality.filter(pl.col("action") == "set aside").select("check", "rows").sort("check").rows() == [
+        ("epoch number in another unit than s", 1),
+        ("time more than a year ahead", 1),
+        ("time unreadable", 1),
+    ]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(INSTANTS, st.integers(0, 2)), min_size=1, max_size=6))
+def test_text_of_many_makes_agrees_with_python(rows: list[tuple[datetime, int]]) -> None:
+    makes = [
+        datetime.isoformat,
+        lambda moment: f"{(moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)}",
+        lambda moment: f"{moment.timestamp():.6f}",
+    ]
+    rows = [(moment.replace(microsecond=0) if make == 1 else moment, make) for moment, make in rows]
+    assert times_of([makes[make](moment) for moment, make in rows])[0] == [moment for moment, _ in rows]
+
+
+@pytest.mark.parametrize(("unit", "scale"), [("s", 1), ("ms", 10**3), ("us", 10**6)])
+def test_fractions_in_declared_epoch_text(unit: str, scale: int) -> None:
+    values = [f"{1_767_261_600 * scale}.5", f"{1_767_261_600 * scale}", "soon", "inf", "9" * 30]
+    found, quality = times_of(values, time_format=unit, on_error="set aside")
+    half = timedelta(microseconds=round(500_000 / scale))
+    assert found == [datetime(2026, 1, 1, 10, tzinfo=UTC) + half, datetime(2026, 1, 1, 10, tzinfo=UTC)]
+    assert quality.select("check", "rows").rows() == [("time unreadable", 3)]
+
+
+def test_nanoseconds_in_text_are_exact() -> None:
+    found, _ = times_of(["1767261600123456789"], time_format="ns")
+    assert found == [datetime(2026, 1, 1, 10, 0, 0, 123456, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("offset", ["+99:99", "+15:00", "-10:60", "+24", "+1", "-9999"])
+def test_impossible_offsets_are_unreadable(offset: str) -> None:
+    values = ["2025-01-01T00:30:00Z", f"2025-01-01T00:00:00{offset}"]
+    found, quality = times_of(values, on_error="set aside")
+    assert len(found) == 1
+    assert quality["check"].to_list() == ["time unreadable"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [20250102, 20250103],
+        pl.Series([20250102, 20250103], dtype=pl.UInt32),
+        [20250102.0, 20250103.0],
+        pl.Series([20250102, 20250103]).cast(pl.Decimal(10, 2)),
+        pl.Series(["20250102", "20250103"]),
+    ],
+)
+def test_a_format_reads_numbers_as_text(values: object) -> None:
+    found, quality = times_of(values, time_format="%Y%m%d", time_zone="Europe/Warsaw")
+    assert found == [datetime(2025, 1, 1, 23, tzinfo=UTC), datetime(2025, 1, 2, 23, tzinfo=UTC)]
+    assert quality.select("check", "rows", "action").rows() == [("time of day is always midnight", 2, "kept")]
+
+
+def test_midnight_is_told_where_it_is_the_only_time_of_day() -> None:
+    def told(values: object, **options: object) -> list[tuple[str, int, str]]:
+        quality = times_of(values, on_error="set aside", **options)[1]
+        return quality.filter(pl.col("check").str.contains("midnight")).select("check", "rows", "example").rows()
+
+    days = ["2025-07-01T00:00:00Z", "soon", "2025-07-02T00:00:00Z"]
+    assert told(days) == [("time of day is always midnight", 2, "2025-07-01T00:00:00Z")]
+    assert told(days[:2]) == []
+    assert told([*days, "2025-07-02T00:00:01Z"]) == []
+    assert told(days, time_zone="Europe/Warsaw") == []
+    assert told(["2025-07-01", "2025-12-01"], time_zone="Europe/Warsaw") != []
+    assert told(pl.Series([date(2025, 1, 1), date(2025, 1, 2)])) != []
+    aware = pl.Series([datetime(2025, 7, 1, tzinfo=WARSAW), datetime(2025, 12, 1, tzinfo=WARSAW)])
+    assert told(aware) != []
+    assert told(aware.dt.convert_time_zone("UTC")) == []
+
+
+FAR = {
+    "UInt64": pl.Series([2**64 - 1], dtype=pl.UInt64),
+    "Int128": pl.Series([2**100], dtype=pl.Int128),
+    "Int64": pl.Series([-(2**63)], dtype=pl.Int64),
+    "Float64": pl.Series([float("inf")]),
+    "NaN": pl.Series([float("nan")]),
+    "Decimal": pl.Series(["9" * 30]).cast(pl.Decimal(38, 0)),
+    "ms": pl.Series([2**62]).cast(pl.Datetime("ms")),
+    "ms in a zone": pl.Series([2**62]).cast(pl.Datetime("ms", "Europe/Warsaw")),
+    "ms before": pl.Series([-(2**62)]).cast(pl.Datetime("ms")),
+    "us": pl.Series([2**62]).cast(pl.Datetime("us")),
+    "us in a zone": pl.Series([2**62]).cast(pl.Datetime("us", "UTC")),
+    "date": pl.Series([2**31 - 1], dtype=pl.Int32).cast(pl.Date),
+    "9999": pl.Series([datetime(9999, 12, 31, 23, 59)]).dt.replace_time_zone("UTC").dt.convert_time_zone("Asia/Tokyo"),
+    "text": pl.Series(["9999-12-31T23:59:59Z"]),
+    "format": pl.Series([99999999]),
+}
+
+
+@pytest.mark.parametrize("kind", FAR)
+@pytest.mark.parametrize("zone", [None, "Europe/Warsaw", "America/New_York"])
+def test_times_past_any_calendar_are_rows_without_a_usable_time(kind: str, zone: str | None) -> None:
+    formats = ["%Y%m%d"] if kind == "format" else [None, "s", "ns"]
+    for time_format in formats:
+        options = {"time_format": time_format, "time_zone": zone or ("UTC" if kind == "format" else None)}
+        with pytest.raises(InputError, match='source \'s\' row 0, column "t": ".*": time'):
+            times_of(FAR[kind], **options)
+        found, quality = times_of(FAR[kind], on_error="set aside", **options)
+        assert found == []
+        assert quality.filter(pl.col("action") == "set aside")["rows"].to_list() == [1]
+
+
+def test_a_column_of_nulls_is_times_that_are_missing() -> None:
+    found, quality = times_of([None, None], on_error="set aside")
+    assert found == []
+    assert quality.select("check", "rows").rows() == [("time missing", 2)]
+
+
+@pytest.mark.parametrize("pattern", ["%Y-%m-%d %H", "%", "%Q", "", "%Y%z", "%s %s"])
+def test_formats_that_cannot_be_used_end_in_a_clear_error(pattern: str) -> None:
+    with pytest.raises(InputError, match="time_format|unreadable"):
+        times_of(["2025-01-01 10"], time_format=pattern, time_zone="UTC")

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import cjm
-from cjm.errors import ArgumentError
+from cjm.errors import ArgumentError, InputError
 
 
 def people() -> cjm.Identities:
@@ -40,3 +40,16 @@ def test_events_nobody_was_found_for_are_no_person_beside_the_one_found() -> Non
     truth = pl.DataFrame({"kind": ["customer", "cookie", "customer"], "id": ["a", "k", "b"], "person": [1, 1, 2]})
     assert cjm.evaluate_identities(found, truth)["pairwise_f1"][0] == 1.0
     assert cjm.evaluate_identities(found.drop("reason", "events"), truth)["missing"][0] == 0
+
+
+def test_numbers_in_any_type_meet_the_text_of_the_log() -> None:
+    days = [datetime(2025, 1, day, tzinfo=UTC) for day in (1, 2)]
+    frame = pl.DataFrame({"t": days, "e": "x", "customer": [12345678, 7]})
+    found = cjm.stitch(cjm.scan_events({"web": cjm.Source(frame, time="t", event="e", ids={"customer": "customer"})}))
+    numbers = dict(found.map.select("id", "person").rows())
+    expected = [numbers["12345678"], numbers["7"], None]
+    for dtype in (pl.Float64, pl.Int64, pl.Decimal(12, 2), pl.String):
+        table = pl.DataFrame({"customer": pl.Series([12345678, 7, None]).cast(dtype)})
+        assert found.with_person(table, "customer")["person"].to_list() == expected
+    with pytest.raises(InputError, match="with_person: column 'customer' is of type List"):
+        found.with_person(pl.DataFrame({"customer": [[1]]}), "customer")

@@ -143,16 +143,19 @@ def test_damage_in_the_store_is_noticed(tmp_path: Path) -> None:
     journeys.write(str(folder))
     with pytest.raises(RunError, match="something already"):
         journeys.write(str(folder))
-    for name in ("events.parquet", "touchpoints.parquet"):
+    for name in ("events.parquet", "touchpoints.parquet", "manifest.json"):
         copy = tmp_path / f"copy-{name}"
         shutil.copytree(folder, copy)
         content = bytearray((copy / name).read_bytes())
-        content[len(content) // 2] ^= 1
+        content[content.index(b"end_us") + 10 if name == "manifest.json" else len(content) // 2] ^= 1
         (copy / name).write_bytes(content)
         with pytest.raises(InputError, match="damaged"):
             cjm.open_journeys(copy)
     (folder / "manifest.json").write_text('{"version": 99, "sha256": {}}')
-    with pytest.raises(InputError, match="format version 99"):
+    with pytest.raises(InputError, match="not stored by format version 1"):
+        cjm.open_journeys(folder)
+    (folder / "manifest.json").write_text("[]")
+    with pytest.raises(InputError, match="not stored by format"):
         cjm.open_journeys(folder)
     with pytest.raises(InputError, match="no stored journeys"):
         cjm.open_journeys(tmp_path)

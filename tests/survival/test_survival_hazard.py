@@ -65,12 +65,6 @@ def test_rows_follow_the_rules(persons, found):
     assert [tuple(row) for row in theirs] == mine
 
 
-def test_an_absence_counts_from_its_confirmation():
-    frame = pl.DataFrame({"person": [3]}, schema={"person": pl.Int64})
-    found = occurrences_of([("p", 3, 2)]).with_columns(confirmed_at=pl.lit(day(4)))
-    assert completions(frame, found, ["p"])[0, 0] == int(day(4).timestamp() * 1e6)
-
-
 def fitted(seed=1, persons=3000, ratio=2.0, **options):
     journeys, plans = cancelling_world(seed, persons, ratio=ratio)
     people = subjects(journeys, QUIT, persons=plans)
