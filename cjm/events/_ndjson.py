@@ -75,6 +75,6 @@ def _fault(line: str) -> str:
         return ""
     try:
         value: Any = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return str(error)
     return "" if isinstance(value, dict) else "it is a bare value"

@@ -11,7 +11,7 @@ import polars as pl
 
 from cjm.report._section import Col, Section, Tables, counts, groups, has, shares, table, total
 from cjm.report._text import (
-    INTERVAL,
+    bounds,
     day,
     duration,
     interval,
@@ -176,7 +176,7 @@ def key_figures(tables: Tables, run: Mapping[str, Any]) -> Section | None:
             [
                 "–"
                 if low is None or high is None
-                else interval(low, high).removeprefix(INTERVAL)
+                else bounds(low, high)
                 if index in rates
                 else f"{number(low)} to {number(high)}"
                 for index, (low, high) in enumerate(zip(_column(frame, "low"), _column(frame, "high"), strict=True))

@@ -151,7 +151,7 @@ def _table(frame: pl.DataFrame, hide: int, *, mixed: bool) -> Table:
         Col("interval", "95 % interval", str, True),
         Col("p", "p", p_value, True),
         Col("q", "q", p_value, True),
-        Col("tested_on", "measured on"),
+        *([Col("tested_on", "measured on")] if _parted(frame) else []),
         groups("exposed", "persons with it", hide),
         groups("events", "of them left", hide),
     ]
@@ -159,6 +159,11 @@ def _table(frame: pl.DataFrame, hide: int, *, mixed: bool) -> Table:
     if frame["few"].any():
         caption += f" (too few: fewer than {hide} persons with it, or fewer than {_LEAST_EVENTS} of them left)"
     return table(caption, safe, columns)
+
+
+def _parted(frame: pl.DataFrame) -> bool:
+    """Say whether some terms were measured on a part of the persons only."""
+    return "tested_on" in frame.columns and bool((frame["tested_on"] != "everyone").any())
 
 
 def _how_soon(tables: Tables, term: str, hide: int) -> str:

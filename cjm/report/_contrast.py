@@ -8,7 +8,19 @@ from typing import Any
 import polars as pl
 
 from cjm.report._charts import Picture, forest, tone
-from cjm.report._section import Col, Section, Tables, blank_small, counts, groups, has, shares, small, table
+from cjm.report._section import (
+    Col,
+    Section,
+    Tables,
+    blank_small,
+    counts,
+    groups,
+    has,
+    shares,
+    small,
+    table,
+    with_bounds,
+)
 from cjm.report._text import capital, number, p_value, part, path, percent, persons, plural
 
 __all__ = ["contrast"]
@@ -74,6 +86,7 @@ def contrast(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     caption += f" Sequences of fewer than {hide} on either side are left out." if seen.height < frame.height else ""
     for count, share in (("n_true", "rate_true"), ("n_false", "rate_false")):
         frame = blank_small(frame, count, hide, [share, "difference", "lower", "upper"])
+    frame = with_bounds(frame, "lower", "upper")
     columns = [
         Col("pattern", "sequence", path),
         groups("n_true", "left, with it", hide),
@@ -83,8 +96,7 @@ def contrast(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         counts("of_false", "stayed"),
         shares("rate_false", "share"),
         shares("difference", "difference"),
-        shares("lower", "95 % low"),
-        shares("upper", "95 % high"),
+        Col("interval", "95 % interval", str, True),
         Col("q", "q", p_value, True),
     ]
     return Section(

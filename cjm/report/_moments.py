@@ -25,7 +25,7 @@ _NAME = 60
 
 
 def moments(tables: Tables, run: Mapping[str, Any]) -> Section | None:
-    """Count the moments found, in all and by week; never say whose they are."""
+    """Count the moments found, in all and over time; never say whose they are."""
     if not has(tables, "moments"):
         return None
     hide = run.get("hide_below", 10)
@@ -52,24 +52,28 @@ def moments(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     title = f"{found}{often} among {persons(everybody, hide)} persons"
     if not single and top["persons"] >= hide:
         title += f"; {short(top['moment'], _NAME)} most often, {_times(top['found'])}"
-    weeks = (
-        frame.group_by("moment", pl.col("end").dt.truncate("1w").alias("week"))
+    # Over more than a year a week holds too few to be shown.
+    reach = frame.select(pl.col("end").max() - pl.col("end").min()).item()
+    unit, every = ("week", "1w") if reach <= timedelta(days=400) else ("month", "1mo")
+    since = pl.col("end").dt.truncate(every)
+    spans_found = (
+        frame.group_by("moment", since.alias("since"), since.dt.offset_by(every).alias("until"))
         .agg(pl.len().alias("found"), pl.col("person").n_unique().alias("persons"))
-        .sort("week")
+        .sort("since")
     )
     panels = []
     for row in by_moment.head(8).iter_rows(named=True):
-        weekly = weeks.filter(pl.col("moment") == row["moment"]).iter_rows(named=True)
+        found_then = spans_found.filter(pl.col("moment") == row["moment"]).iter_rows(named=True)
         figures = (
             f"{number(row['found'])} times, {number(row['persons'])} persons"
             if row["persons"] >= hide
             else f"{persons(row['persons'], hide)} persons"
         )
-        panels.append((pattern_words(row["moment"], 90), figures, [_week(item, hide) for item in weekly]))
+        panels.append((pattern_words(row["moment"], 90), figures, [_bar(item, hide) for item in found_then]))
     picture = Picture(
         small_bars(panels, key="moments"),
-        f"Bars by week for {plural(len(panels), 'moment')}.",
-        "Times found, by week of completion, all on one scale. "
+        f"Bars by {unit} for {plural(len(panels), 'moment')}.",
+        f"Times found, by {unit} of completion, all on one scale. "
         f"A pale bar stands for fewer than {hide} persons, whatever its number."
         + (f" The 8 most frequent of {by_moment.height} moments." if by_moment.height > 8 else ""),
     )
@@ -88,9 +92,8 @@ def moments(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     )
 
 
-def _week(item: Mapping[str, Any], hide: int) -> dict[str, Any]:
-    start = item["week"].replace(tzinfo=None).isoformat() + "Z"
-    end = (item["week"].replace(tzinfo=None) + timedelta(days=7)).isoformat() + "Z"
+def _bar(item: Mapping[str, Any], hide: int) -> dict[str, Any]:
+    start, end = (item[name].replace(tzinfo=None).isoformat() + "Z" for name in ("since", "until"))
     small = item["persons"] < hide
     return {"x": start, "x2": end, "y": hide if small else item["found"], "zero": 0, "small": small}
 

@@ -12,7 +12,20 @@ from cjm.durations import to_us
 from cjm.errors import ArgumentError
 from cjm.report._charts import Picture, bars
 from cjm.report._sankey import sankey
-from cjm.report._section import Col, Section, Tables, blank_small, counts, groups, has, shares, spans, table, total
+from cjm.report._section import (
+    Col,
+    Section,
+    Tables,
+    blank_small,
+    counts,
+    groups,
+    has,
+    shares,
+    spans,
+    table,
+    total,
+    with_bounds,
+)
 from cjm.report._text import (
     capital,
     clean,
@@ -162,15 +175,14 @@ def funnel(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         f"Each bar is the share of the persons at the first step who came so far{limit and f'{limit} of it'}."
         + (f" The first 12 of {frame.height} steps." if frame.height > 12 else ""),
     )
-    frame = blank_small(frame, "persons", hide, ["rate", "low", "high", "step_rate"])
+    frame = with_bounds(blank_small(frame, "persons", hide, ["rate", "low", "high", "step_rate"]), "low", "high")
     columns = [
         counts("step", "step"),
         Col("touchpoint", "touchpoint"),
         groups("persons", "persons", hide),
         counts("of", "of"),
         shares("rate", "of the first step"),
-        shares("low", "95 % low"),
-        shares("high", "95 % high"),
+        Col("interval", "95 % interval", str, True),
         shares("step_rate", "of the step before"),
         spans("time_p25", "time, a quarter within"),
         spans("time_p50", "half within"),

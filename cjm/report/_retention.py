@@ -9,7 +9,19 @@ from typing import Any
 import polars as pl
 
 from cjm.report._charts import NARROW_PERIODS, Picture, heat
-from cjm.report._section import Col, Section, Tables, blank_small, counts, groups, has, shares, table, total
+from cjm.report._section import (
+    Col,
+    Section,
+    Tables,
+    blank_small,
+    counts,
+    groups,
+    has,
+    shares,
+    table,
+    total,
+    with_bounds,
+)
 from cjm.report._text import (
     capital,
     data_start,
@@ -46,6 +58,7 @@ def retention(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         title = f"{plural(frame['cohort'].n_unique(), 'group')} of first visitors, not yet followed for a whole period"
     for count in ("persons", "of"):
         frame = blank_small(frame, count, hide, ["rate", "low", "high"])
+    frame = with_bounds(frame, "low", "high")
     frame = frame.with_columns(pl.when(pl.col("of") >= hide).then("persons").alias("persons"))
     columns = [
         Col("cohort", "first seen", lambda value: _label(value, start)),
@@ -53,8 +66,7 @@ def retention(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         groups("persons", "persons", hide),
         groups("of", "of", hide),
         shares("rate", "share"),
-        shares("low", "95 % low"),
-        shares("high", "95 % high"),
+        Col("interval", "95 % interval", str, True),
     ]
     shown = (table("Groups of first visitors", frame, columns),)
     return Section("retention", "Who came back", f"{title}.", (), _picture(frame, start, hide), shown)

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from cjm.report._charts import Picture
-from cjm.report._text import duration, number, percent, persons, thing
+from cjm.report._text import bounds, duration, number, percent, persons, thing
 
 __all__ = [
     "Cell",
@@ -26,6 +26,7 @@ __all__ = [
     "spans",
     "table",
     "total",
+    "with_bounds",
 ]
 
 Tables = Mapping[str, pl.DataFrame]
@@ -118,6 +119,12 @@ def total(frame: pl.DataFrame, name: str) -> int:
 def has(tables: Tables, name: str) -> bool:
     """Say whether a table is there and has rows."""
     return name in tables and tables[name].height > 0
+
+
+def with_bounds(frame: pl.DataFrame, low: str, high: str) -> pl.DataFrame:
+    """Add the column ``interval``: both ends of an interval of shares as text."""
+    said = [bounds(*ends) for ends in frame.select(low, high).iter_rows()]
+    return frame.with_columns(pl.Series("interval", said, pl.String))
 
 
 def small(count: str, hide_below: int) -> pl.Expr:

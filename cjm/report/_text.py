@@ -14,6 +14,7 @@ __all__ = [
     "NBSP",
     "NONE",
     "PER_CENT",
+    "bounds",
     "capital",
     "clean",
     "data_start",
@@ -158,6 +159,11 @@ def interval(low: float | None, high: float | None) -> str:
     if low is None or high is None or math.isnan(low) or math.isnan(high):
         return ""
     return f"{INTERVAL}{percent(low).removesuffix(PER_CENT)} to {percent(high)}"
+
+
+def bounds(low: float | None, high: float | None) -> str:
+    """Return a 95 % interval of a share for a column that says what it is."""
+    return interval(low, high).removeprefix(INTERVAL) or NONE
 
 
 def ratio(value: float | None, digits: int | None = None) -> str:
