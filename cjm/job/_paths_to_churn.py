@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
 
 import cjm
 from cjm.contracts import CONTRACTS
-from cjm.durations import DAY_US, format_duration, to_us
+from cjm.durations import format_duration, to_us
 from cjm.errors import InputError
 from cjm.identity import Identities
-from cjm.job._choice import early_window, frequent, told_apart
+from cjm.job._choice import frequent, told_apart
 from cjm.job._config import ChurnSection, Config
 from cjm.job._dilution import dilution
 from cjm.job._persons import read_table, with_person
 from cjm.journeys import Journeys
 from cjm.patterns import Pattern
 from cjm.statistics import benjamini_hochberg
-from cjm.survival import Churn, PathHazard, Subjects
+from cjm.survival import Churn, PathHazard, Subjects, early_window
 
 __all__ = ["ChurnFindings", "paths_to_churn"]
 
@@ -144,8 +145,8 @@ def _mined(
         best, note = frequent(paths, top), "the most frequent mined paths; the choice did not look at churn"
         where = "everyone"
     else:
-        window = to_us(config.mining.window) if config.mining.window else _usual_window(subjects)
-        early, outcome = early_window(journeys, subjects, window)
+        window = config.mining.window or _usual_window(subjects)
+        early, outcome = early_window(journeys, subjects, window=window)
         best = told_apart(early, outcome, paths, top, limit, smallest=config.output.hide_below, notes=found.notes,
                           tables=found.tables, window=window)  # fmt: skip
         note = "chosen on one half of the persons by how they differ between those who left and those who stayed"
@@ -170,10 +171,10 @@ def _mined(
     return hazards, patterns
 
 
-def _usual_window(subjects: Subjects) -> int:
+def _usual_window(subjects: Subjects) -> str:
     """Return a third of the median time under observation, in whole days, at least one."""
-    seconds = (subjects.frame["exit"] - subjects.frame["entry"]).dt.total_seconds().median()
-    return max(1, int(float(seconds or 0) / 86_400 / 3)) * DAY_US  # type: ignore[arg-type]
+    days = ((subjects.frame["exit"] - subjects.frame["entry"]).dt.total_seconds() / 86_400).to_numpy()
+    return f"{max(1, int(np.median(days) / 3))}d"
 
 
 def _without_churn(sequences: pl.DataFrame, churn: ChurnSection) -> pl.DataFrame:

@@ -6,6 +6,7 @@ from cjm.survival._curves import logrank, survival_curves
 from cjm.survival._hazard import PathHazard
 from cjm.survival._newton import ConvergenceWarning
 from cjm.survival._subjects import Subjects, subjects
+from cjm.survival._window import early_window
 
 __all__ = [
     "Churn",
@@ -14,6 +15,7 @@ __all__ = [
     "PathHazard",
     "Subjects",
     "cox",
+    "early_window",
     "logrank",
     "subjects",
     "survival_curves",

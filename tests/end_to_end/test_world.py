@@ -11,8 +11,6 @@ import pytest
 
 import cjm
 from cjm.datasets import World, simulate
-from cjm.durations import DAY_US
-from cjm.job._choice import early_window
 from cjm.job._dilution import dilution
 
 CHURN = cjm.Churn.event("account:cancelled")
@@ -111,7 +109,7 @@ def test_without_stitching_the_risk_path_is_mostly_missed() -> None:
 
 def test_the_planted_paths_rank_first_in_contrast() -> None:
     found = line(1.0)
-    early, outcome = early_window(found.journeys, found.subjects, 60 * DAY_US)
+    early, outcome = cjm.survival.early_window(found.journeys, found.subjects, window="60d")
     outcome = outcome.filter(pl.col("person").is_in(early.arrays.person))
     mined = cjm.mine_sequences(early, min_support=0.01, max_length=3, max_gap="7d")
     ranked = cjm.contrast(early, mined, outcome, max_gap="7d")

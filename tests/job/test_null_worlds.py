@@ -11,7 +11,6 @@ import pytest
 import cjm
 from cjm.contracts import TIME
 from cjm.durations import DAY_US
-from cjm.job._choice import early_window
 from cjm.journeys import journeys_from_frame
 from cjm.survival import PathHazard
 
@@ -112,7 +111,7 @@ def test_longer_tenure_is_no_sign(seed: int) -> None:
     ).with_columns(channel=pl.lit("account"))
     journeys = journeys_from_frame(frame, gap=DAY_US)
     subjects = cjm.subjects(journeys, CANCEL)
-    early, outcome = early_window(journeys, subjects, 30 * DAY_US)
+    early, outcome = cjm.survival.early_window(journeys, subjects, window="30d")
     paths = cjm.mine_sequences(journeys, min_support=0.02, max_length=2)
     seen = outcome.filter(pl.col("person").is_in(early.arrays.person))
     contrast = cjm.contrast(early, paths.filter(~pl.col("pattern").list.contains("account:cancelled")), seen)
@@ -125,7 +124,7 @@ def test_an_early_window_is_equally_long_for_all() -> None:
     people = cjm.stitch(log)
     journeys = cjm.build_journeys(log, people)
     subjects = cjm.subjects(journeys, CANCEL, persons=people.with_person(customers, "customer").drop("customer"))
-    early, outcome = early_window(journeys, subjects, 20 * DAY_US)
+    early, outcome = cjm.survival.early_window(journeys, subjects, window="20d")
     frame = early.frame.collect().join(subjects.frame.select("person", "entry", "exit"), on="person")
     assert ((frame["time"] - frame["entry"]).dt.total_days() < 20).all()
     assert ((frame["exit"] - frame["entry"]).dt.total_seconds() > 20 * 86_400).all()
@@ -158,6 +157,6 @@ def test_coming_late_is_no_sign(seed: int) -> None:
         ]
     ).with_columns(channel=pl.lit("account"))
     subjects = cjm.subjects(journeys_from_frame(frame, gap=DAY_US), CANCEL)
-    early, outcome = early_window(journeys_from_frame(frame, gap=DAY_US), subjects, 40 * DAY_US)
+    early, outcome = cjm.survival.early_window(journeys_from_frame(frame, gap=DAY_US), subjects, window="40d")
     contrast = cjm.contrast(early, [["account:counted"], ["account:joined"]], outcome)
     assert contrast["p"].min() > 0.005
