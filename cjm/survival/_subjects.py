@@ -117,6 +117,8 @@ def subjects(
     >>> found.frame.select("person", "duration", "churned").rows()
     [(1, 4.0, True), (2, 6.0, False)]
     """
+    if len(journeys.arrays.time) == 0:
+        raise InputError.at("the journeys hold no events", where="subjects", hint="Was everything filtered out?")
     last = journeys.end if end is None else moment_us(end, "end")
     if last > journeys.end:
         raise ArgumentError.at(
@@ -202,7 +204,17 @@ def _at_risk(journeys: Journeys, persons: pl.DataFrame | None) -> pl.DataFrame:
     if persons is None:
         return seen.with_columns(__at=pl.lit(None, dtype=pl.Int64))
     if "person" not in persons.columns:
-        raise ArgumentError.unknown("column", "person", persons.columns, where="subjects(persons=...)")
+        raise ArgumentError.at(
+            "there is no column 'person'",
+            where="subjects(persons=...)",
+            hint="Identities.with_person or cjm.person_numbers put person numbers on a table",
+        )
+    if not persons.schema["person"].is_integer():
+        raise InputError.at(
+            f"person is {persons.schema['person']}",
+            where="subjects(persons=...)",
+            hint="It must hold person numbers: see Identities.with_person and cjm.person_numbers",
+        )
     twice = persons.filter(pl.col("person").is_duplicated() | pl.col("person").is_null())
     if twice.height:
         raise InputError.at(

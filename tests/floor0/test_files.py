@@ -134,3 +134,30 @@ def test_a_file_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_new_folder_never_replaces_anything(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="something already"), new_folder(tmp_path):
         pass
+
+
+def test_a_full_disk_is_an_error_and_the_former_output_stays(tmp_path: Path) -> None:
+    write(tmp_path / "out", "one")
+
+    def fill() -> None:
+        with replaced_folder(tmp_path / "out"):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(RunError, match="No space left on device"):
+        fill()
+    assert (tmp_path / "out" / "run.json").read_text() == "one"
+    assert hidden(tmp_path) == []
+
+
+def test_what_dead_writers_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    dead = [tmp_path / f".out.partial-{os.getpid()}-aa", tmp_path / ".out.partial-999999999-bb"]
+    foreign = [
+        tmp_path / ".out.partial-abc-zzz",
+        tmp_path / ".out.partial-1-cc",
+        tmp_path / ".other.partial-999999999-dd",
+    ]
+    for folder in [*dead, *foreign]:
+        folder.mkdir()
+    write(tmp_path / "out", "one")
+    assert [folder.exists() for folder in dead] == [False, False]
+    assert [folder.exists() for folder in foreign] == [True, True, True]

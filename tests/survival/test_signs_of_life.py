@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import cjm
-from cjm.errors import ArgumentError
+from cjm.errors import ArgumentError, InputError
 from cjm.journeys import journeys_from_frame
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -64,3 +64,11 @@ def test_filter_keeps_what_belongs_to_the_subjects() -> None:
     subjects = cjm.subjects(MAILED, cjm.Churn.inactive("45d", "store:*"))
     assert subjects.filter(pl.col("person") == 2).frame["person"].to_list() == [2]
     assert subjects.filter(pl.col("person") == 2).churn == subjects.churn
+
+
+def test_tables_without_person_numbers_say_how_to_get_them() -> None:
+    for table in (pl.DataFrame({"who": ["a"]}), pl.DataFrame({"person": ["a"]})):
+        with pytest.raises((ArgumentError, InputError), match="with_person"):
+            cjm.subjects(MAILED, cjm.Churn.inactive("45d"), persons=table)
+    with pytest.raises(InputError, match="no events"):
+        cjm.subjects(MAILED.filter(pl.lit(False)), cjm.Churn.inactive("45d"))
