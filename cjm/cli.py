@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -24,9 +25,7 @@ app = typer.Typer(
 def version(show: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
     """Analyse customer journeys from raw multichannel logs."""
     if show:
-        from cjm import __version__
-
-        typer.echo(__version__)
+        typer.echo(metadata.version("cjm"))
         raise typer.Exit
 
 

@@ -60,11 +60,11 @@ def convert(name: str, source: Source, kinds: Collection[str]) -> Converted:
     tables = read_source(source, name)
     findings = Findings(name)
     raw = stack(tables, source, name)
-    short = sum(table.short_rows for table in tables)
-    findings.read = raw.height + short
-    findings.add(
-        "row of the wrong length", short, next((t.short_example for t in tables if t.short_rows), ""), "set aside"
-    )
+    short = [table for table in tables if table.short_rows]
+    short_rows = sum(table.short_rows for table in short)
+    findings.read = raw.height + short_rows
+    if short:
+        findings.add("row of the wrong length", short_rows, short[0].short_example, "set aside")
 
     times = to_utc(raw["__time"], source, f"source {name!r}")
     for check, rows, value in times.notes:
@@ -72,7 +72,7 @@ def convert(name: str, source: Source, kinds: Collection[str]) -> Converted:
     lost = pl.Series([False]).new_from_index(0, raw.height)
     for mask in times.faults.values():
         lost = lost | mask
-    error = _bad_times(raw, times, tables, source, findings)
+    errors = [table.short_error for table in short] + _bad_times(raw, times, tables, source, findings)
 
     events = pl.DataFrame({"time": times.utc})
     constant = {"channel": name, "event": source.event_name}
@@ -113,25 +113,27 @@ def convert(name: str, source: Source, kinds: Collection[str]) -> Converted:
     events = events.filter(~lost)
     findings.kept = events.height
     findings.add("no rows", int(findings.read == 0), source.where, "kept")
+    error = errors[0] if errors and source.on_error == "raise" else None
     return Converted(events, findings, _inputs(tables, source, name), error)
 
 
 def _bad_times(
     raw: pl.DataFrame, times: Times, tables: list[RawTable], source: Source, findings: Findings
-) -> InputError | None:
-    """Count the rows without a usable time; return what stops the run because of the first reason."""
-    error = None
+) -> list[InputError]:
+    """Count the rows without a usable time; return what stops the run, a reason each."""
+    errors = []
     for reason, mask in times.faults.items():
         file, row = raw.select("__file", "__row").row(int(mask.arg_max() or 0))
         place, value, rows = tables[file].place(row), example(raw["__time"], mask), int(mask.sum())
         findings.add(reason, rows, f"{place}: {value}", "set aside")
-        if error is None and source.on_error == "raise":
-            error = InputError.at(
+        errors.append(
+            InputError.at(
                 f'"{value}": {reason}',
                 where=f'{place}, column "{source.time}"',
                 hint=f"{rows:,} of {raw.height:,} rows like this. {MEND_ROWS}",
             )
-    return error
+        )
+    return errors
 
 
 def _with_duplicates(raw: pl.DataFrame, lost: pl.Series, source: Source, findings: Findings) -> pl.Series:

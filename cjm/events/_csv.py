@@ -7,7 +7,7 @@ import csv
 import io
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -94,8 +94,7 @@ def read_csv(path: Path, source: Source, *, separator: str = ",") -> RawTable:
     Raises
     ------
     InputError
-        For a file that is empty, damaged or in another encoding, and for rows of the wrong length unless
-        ``on_error="set aside"``.
+        For a file that is empty, damaged or in another encoding. Rows of the wrong length are left out and counted.
     """
     import pyarrow as pa
 
@@ -113,17 +112,16 @@ def read_csv(path: Path, source: Source, *, separator: str = ",") -> RawTable:
         if "UTF8" in str(error) or "decode" in str(error):
             raise file.wrong_encoding() from error
         raise damaged(path, "CSV", error) from error
-    example = ""
-    if bad:
-        place, fault = file.first_short(len(names))
-        example = f"{place}: {fault}"
-        if source.on_error == "raise":
-            raise InputError.at(
-                f"the row has {fault}",
-                where=f"{path.name} {place}",
-                hint=f"{bad:,} of {frame.height + bad:,} rows like this. {MEND_ROWS}",
-            )
-    return RawTable(frame, path.name, lambda row: file.line_of(row, len(names)), short_rows=bad, short_example=example)
+    table = RawTable(frame, path.name, lambda row: file.line_of(row, len(names)))
+    if not bad:
+        return table
+    place, fault = file.first_short(len(names))
+    short = InputError.at(
+        f"the row has {fault}",
+        where=f"{path.name} {place}",
+        hint=f"{bad:,} of {frame.height + bad:,} rows like this. {MEND_ROWS}",
+    )
+    return replace(table, short_rows=bad, short_example=f"{place}: {fault}", short_error=short)
 
 
 def _read(file: _File, names: list[str]) -> tuple[pl.DataFrame, int]:

@@ -31,7 +31,7 @@ def read_ndjson(path: Path, _: Source) -> RawTable:
         content = _content(path)
     except (OSError, EOFError) as error:
         raise damaged(path, "NDJSON", error) from error
-    refuse_empty(path, blank=not content.strip())
+    refuse_empty(path, blank=not content or content.isspace())
     try:
         frame = pl.read_ndjson(content, infer_schema_length=None)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:

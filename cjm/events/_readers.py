@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,6 +34,7 @@ _SUFFIXES = {
     ".feather": "arrow",
     ".ipc": "arrow",
 }
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__$")  # what pandas adds to Parquet files of itself
 
 
 def read_source(source: Source, name: str) -> list[RawTable]:
@@ -72,6 +75,7 @@ def _with_declared_columns(tables: list[RawTable], source: Source) -> list[RawTa
             frame = frame.with_columns(pl.lit(None).alias(column))
         if source.attributes is not None and not source.drop_duplicates:
             frame = frame.select(list(source.declared))
+        frame = frame.drop(name for name in frame.columns if _PANDAS_INDEX.match(name) and name not in source.declared)
         for column in frame.columns:
             if column.startswith("__"):
                 raise InputError.at(
@@ -100,17 +104,17 @@ def _paths(source: Source, name: str) -> list[Path] | None:
                 hint="A list may hold paths and globs only",
             )
         text = str(item)
-        if has_magic(text) and not Path(text).exists():
+        if has_magic(text) and not os.path.exists(text):
             matches = sorted(Path(match) for match in glob(text, recursive=True) if Path(match).is_file())
             if not matches:
                 raise InputError.at(
                     f"no file matches {text!r}", where=f"source {name!r}", hint="Check the folder and the pattern"
                 )
             found += matches
-        elif Path(text).is_file():
+        elif os.path.isfile(text):
             found.append(Path(text))
         else:
-            what = "this is a folder" if Path(text).is_dir() else "there is no such file"
+            what = "this is a folder" if os.path.isdir(text) else "there is no such file"
             raise InputError.at(
                 what,
                 where=f"source {name!r}, {text}",

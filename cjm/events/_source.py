@@ -29,18 +29,21 @@ class Source:
     Parameters
     ----------
     path : path, glob, list of these, frame, or object with the Arrow C stream
-        Files end in ``.parquet``, ``.csv``, ``.tsv`` (also ``.gz``, ``.zst``), ``.ndjson`` / ``.jsonl`` or ``.arrow`` /
-        ``.feather`` unless ``format`` says what they are.
+        Files end in ``.parquet``, ``.csv``, ``.tsv``, ``.ndjson`` / ``.jsonl`` or ``.arrow`` / ``.feather`` unless
+        ``format`` says what they are; text may be compressed (``.gz``, ``.zst``, ``.bz2``).
     time : str
-        Column of the time of the event: a timestamp, ISO 8601 text, text in ``time_format``, or an epoch number.
+        Column of the time of the event: a timestamp, ISO 8601 text, text in ``time_format``, or an epoch number
+        (also as text, and beside ISO text).
     event : str, optional
         Column of the event's name. Exactly one of ``event`` and ``event_name`` is given.
     ids : mapping of str to str
-        Kind of identifier to its column. The order is the priority of the kinds.
+        Kind of identifier to its column. The order is the priority of the kinds. Identifiers are text; whole numbers
+        stored as floats lose their ``.0``.
     channel : str, optional
         Column of the channel. Without it the source's name is the channel.
     time_format : str, optional
-        A ``strptime`` format, or the unit of an epoch number: ``"s"``, ``"ms"``, ``"us"``, ``"ns"``.
+        A ``strptime`` format (of text, or of numbers such as 20260131), or the unit of an epoch number: ``"s"``,
+        ``"ms"``, ``"us"``, ``"ns"``.
     time_zone : str, optional
         Zone of times that carry no offset, such as ``"Europe/Warsaw"``.
     value : str, optional
@@ -48,7 +51,7 @@ class Source:
     attributes : sequence of str, optional
         Columns to carry along; by default all that are left.
     event_id : str, optional
-        Column that tells events apart; of rows with the same one the first is kept.
+        Column that tells events apart; of usable rows with the same one the first is kept.
     drop_duplicates : bool
         Whether of rows that are equal in every column only the first is kept.
     placeholders : sequence of str, optional

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -11,6 +12,9 @@ from cjm.errors import InputError
 from cjm.events._source import Source
 from cjm.events._table import RawTable, first_line
 from cjm.identifiers import clean_ids
+
+if TYPE_CHECKING:
+    from polars._typing import PolarsDataType
 
 __all__ = ["attributes_of", "stack", "together"]
 
@@ -51,7 +55,7 @@ def together(frames: Sequence[pl.DataFrame], where: str) -> pl.DataFrame:
             kinds.setdefault(name, set()).add(dtype)
     texts = []
     for name, dtypes in kinds.items():
-        known = {dtype for dtype in dtypes if dtype != pl.Null}
+        known: set[pl.DataType] = {dtype for dtype in dtypes if dtype != pl.Null}
         if len(known) > 1 and not all(dtype.is_numeric() for dtype in known):
             if any(dtype.is_nested() for dtype in known):
                 if not all(_alike(one, other) for one, other in combinations(known, 2)):
@@ -80,21 +84,20 @@ def _alike(one: pl.DataType, other: pl.DataType) -> bool:
         return True
     if isinstance(one, pl.Struct) and isinstance(other, pl.Struct):
         ours, theirs = one.to_schema(), other.to_schema()
-        return all(_alike(ours[field], theirs[field]) for field in ours.keys() & theirs.keys())
+        return all(_alike(_made(ours[field]), _made(theirs[field])) for field in ours.keys() & theirs.keys())
     if isinstance(one, pl.List) and isinstance(other, pl.List):
-        return _alike(_inner(one), _inner(other))
+        return _alike(_made(one.inner), _made(other.inner))
     return one == other or not (one.is_nested() or other.is_nested())
 
 
-def _inner(dtype: pl.List) -> pl.DataType:
-    inner = dtype.inner
-    return inner if isinstance(inner, pl.DataType) else inner()
+def _made(dtype: PolarsDataType) -> pl.DataType:
+    return dtype if isinstance(dtype, pl.DataType) else dtype()
 
 
 def attributes_of(raw: pl.DataFrame, source: Source) -> list[str]:
     """Return the columns of a stack that are carried along."""
     if source.attributes is not None:
-        return list(source.attributes)
+        return list(dict.fromkeys(source.attributes))
     return [column for column in raw.columns if not column.startswith("__")]
 
 
@@ -141,7 +144,7 @@ def _number_or_text(column: pl.Series, where: str) -> pl.Series:
         return column.cast(pl.String)
     known = dtype.is_numeric() or isinstance(dtype, (pl.String, pl.Boolean, pl.Null))
     _refuse(column, not known, where, "is no value: a value is a number")
-    return column
+    return column.cast(pl.Float64) if dtype.is_decimal() else column
 
 
 def _refuse_mixed_types(tables: Sequence[RawTable], source: Source, name: str) -> None:

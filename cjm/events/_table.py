@@ -36,6 +36,8 @@ class RawTable:
         CSV rows with too few or too many fields, which are not in ``frame``.
     short_example : str
         The first of them.
+    short_error : InputError or None
+        What stops the run because of them if the source says ``on_error="raise"``.
     path : str
         Path of the file; blank for a frame.
     size : int or None
@@ -49,6 +51,7 @@ class RawTable:
     open_keys: bool = False
     short_rows: int = 0
     short_example: str = ""
+    short_error: InputError | None = None
     path: str = ""
     size: int | None = None
     modified: datetime | None = None

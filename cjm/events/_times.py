@@ -58,8 +58,8 @@ def to_utc(raw: pl.Series, source: Source, where: str) -> Times:
     InputError
         For text without offset where the source declares no zone, and for a column that is no time at all.
     """
-    missing = raw.is_null()
     dtype = raw.dtype
+    missing = raw.is_null() | raw.is_nan().fill_null(False) if dtype.is_float() else raw.is_null()
     if isinstance(dtype, (pl.Datetime, pl.Date)):
         result = _from_timestamps(pl.select(pl.when(_in_calendar(raw)).then(raw)).to_series(), source)
     elif dtype.is_numeric() and (source.time_format is None or source.time_format in EPOCH_UNITS):

@@ -89,6 +89,12 @@ def test_quotes_may_be_turned_off(tmp_path: Path) -> None:
     assert log.quality()["example"].to_list() == ["web.csv line 4: bad"]
 
 
+@pytest.mark.parametrize("path", ["a" * 5000 + ".csv", "a\0.csv", "[" * 5000 + "*.csv"])
+def test_paths_that_cannot_be(path: str) -> None:
+    with pytest.raises(InputError, match="source 'web'"):
+        read(path).frame.collect()
+
+
 def test_a_file_counts_once(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(HEAD + GOOD)
@@ -140,6 +146,7 @@ def test_the_line_of_a_short_row(tmp_path: Path, before: str) -> None:
     path.write_bytes((content + "2025-01-01T10:00:00Z,x\n" + GOOD).encode())
     with pytest.raises(InputError, match=f"web.csv line {line}: the row has 2 fields instead of 3"):
         read(path).frame.collect()
+    assert read(path).quality()["check"].to_list() == ["row of the wrong length"]
     found = read(path, on_error="set aside").quality()
     assert found.select("check", "example").row(0) == (
         "row of the wrong length",

@@ -257,9 +257,10 @@ def test_times_past_any_calendar_are_rows_without_a_usable_time(kind: str, zone:
 
 
 def test_a_column_of_nulls_is_times_that_are_missing() -> None:
-    found, quality = times_of([None, None], on_error="set aside")
-    assert found == []
-    assert quality.select("check", "rows").rows() == [("time missing", 2)]
+    for values in ([None, None], [float("nan"), None]):
+        found, quality = times_of(values, on_error="set aside")
+        assert found == []
+        assert quality.select("check", "rows").rows() == [("time missing", 2)]
 
 
 @pytest.mark.parametrize("pattern", ["%Y-%m-%d %H", "%", "%Q", "", "%Y%z", "%s %s"])
