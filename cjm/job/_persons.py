@@ -9,8 +9,7 @@ import polars as pl
 
 from cjm.contracts import TIME
 from cjm.errors import ConfigError, InputError
-from cjm.events import Source, clean_ids
-from cjm.events._times import to_utc
+from cjm.events import Source, clean_ids, to_utc
 from cjm.identity import Identities, person_numbers
 from cjm.job._config import Config
 from cjm.journeys import Journeys

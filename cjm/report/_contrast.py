@@ -13,7 +13,6 @@ from cjm.report._section import (
     Section,
     Tables,
     blank_small,
-    counts,
     groups,
     has,
     shares,
@@ -90,13 +89,11 @@ def contrast(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     columns = [
         Col("pattern", "sequence", path),
         groups("n_true", "left, with it", hide),
-        counts("of_true", "left"),
         shares("rate_true", "share"),
         groups("n_false", "stayed, with it", hide),
-        counts("of_false", "stayed"),
         shares("rate_false", "share"),
         shares("difference", "difference"),
-        Col("interval", "95 % interval", str, True),
+        Col("interval", "95 % interval", str, True, look="w"),
         Col("q", "q", p_value, True),
     ]
     return Section(

@@ -182,7 +182,7 @@ def funnel(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         groups("persons", "persons", hide),
         counts("of", "of"),
         shares("rate", "of the first step"),
-        Col("interval", "95 % interval", str, True),
+        Col("interval", "95 % interval", str, True, look="w"),
         shares("step_rate", "of the step before"),
         spans("time_p25", "time, a quarter within"),
         spans("time_p50", "half within"),

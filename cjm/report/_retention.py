@@ -66,7 +66,7 @@ def retention(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         groups("persons", "persons", hide),
         groups("of", "of", hide),
         shares("rate", "share"),
-        Col("interval", "95 % interval", str, True),
+        Col("interval", "95 % interval", str, True, look="w"),
     ]
     shown = (table("Groups of first visitors", frame, columns),)
     return Section("retention", "Who came back", f"{title}.", (), _picture(frame, start, hide), shown)

@@ -70,7 +70,7 @@ def shares(name: str, header: str, *, bar: bool = False) -> Col:
 
 def spans(name: str, header: str) -> Col:
     """Show a column of durations."""
-    return Col(name, header, duration, True)
+    return Col(name, header, duration, True, look="w")
 
 
 def groups(name: str, header: str, hide_below: int) -> Col:

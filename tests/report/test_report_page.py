@@ -3,11 +3,11 @@
 import re
 import subprocess
 import sys
-from html import unescape
 
 import polars as pl
 import pytest
 import report_examples as examples
+from report_words import only, text_of, titles
 
 from cjm.errors import RunError
 from cjm.report import render, write_report
@@ -15,23 +15,12 @@ from cjm.report import render, write_report
 CAUSAL = ("because", "cause", "leads to churn", "drive", "due to", "effect of", "impact", "makes them", "prevents")
 
 
+PARTS = {"hazards_patterns", "dilution", "lead_time", "audit"}
+
+
 @pytest.fixture(scope="module")
 def page():
     return render(examples.tables(), examples.run())
-
-
-def text_of(page):
-    """The words a reader sees, one space between them."""
-    body = re.sub(r"<style>.*?</style>|<svg.*?</svg>", " ", page, flags=re.DOTALL)
-    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", "", body)).replace("\xa0", " "))
-
-
-def titles(page):
-    return {key: text_of(title) for key, title in re.findall(r'<section id="(\w+)">.*?<h2>(.*?)</h2>', page, re.DOTALL)}
-
-
-def only(page_of, run=None):
-    return titles(render(page_of, run or {}))
 
 
 def test_every_table_has_its_section(page):
@@ -121,11 +110,6 @@ def test_the_pattern_of_a_term_is_said_in_words():
     )
 
 
-def test_no_pattern_stands_out():
-    hazards = examples.hazards().filter(pl.col("term") == "newsletter")
-    assert "None of 1 pattern or covariate clearly told apart" in only({"hazards": hazards})["patterns"]
-
-
 def test_the_axis_of_the_curves_starts_where_the_caption_says():
     high = examples.curves().filter(pl.col("group") == "premium")
     page = render({"curves": high}, {})
@@ -133,19 +117,6 @@ def test_the_axis_of_the_curves_starts_where_the_caption_says():
     ticks = re.findall(r">(\d+%)<", re.search(r"<svg.*?</svg>", page, re.DOTALL)[0])
     assert "70%" in ticks
     assert "0%" not in ticks
-
-
-def test_an_interval_clear_of_one_is_grey_where_many_were_tried():
-    grey, clear = "#8b9299", examples.hazards().head(1)
-    assert grey not in render({"hazards": clear}, {})
-    page = render({"hazards": clear.with_columns(q=pl.lit(0.2))}, {})
-    assert grey in page
-    assert "None of 1 pattern" in titles(page)["patterns"]
-
-
-def test_a_covariate_is_not_called_a_deed():
-    hazards = examples.hazards().filter(pl.col("term") == "premium")
-    assert only({"hazards": hazards})["patterns"].startswith("Per unit of premium, customers left 0.62 times as often")
 
 
 def test_infinite_and_missing_hazards_are_listed_but_not_drawn():
@@ -211,12 +182,14 @@ def test_without_tables_the_page_says_why():
     assert "<svg" not in page
 
 
-@pytest.mark.parametrize("name", sorted(examples.tables()))
+@pytest.mark.parametrize("name", sorted(set(examples.tables()) - {"quality"}))
 def test_an_empty_table_is_as_good_as_none(name):
     assert render({name: examples.tables()[name].clear()}, {}) == render({}, {})
 
 
-@pytest.mark.parametrize("name", sorted(set(examples.tables()) - {"hazards_patterns", "dilution", "audit"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(examples.tables()) - {"hazards_patterns", "dilution", "lead_time", "audit"})
+)
 def test_one_row_is_enough(name):
     page = render({name: examples.tables()[name].head(1)}, {})
     assert len(titles(page)) == 2
