@@ -13,6 +13,7 @@ from cjm.report._text import (
     INTERVAL,
     NONE,
     capital,
+    duration,
     number,
     p_value,
     pattern_words,
@@ -49,7 +50,7 @@ def hazards(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         lead = clear.row(0, named=True)
         title = f"Customers who did {pattern_words(lead['shown'], 140)} left {_times_as_often(lead)}"
         after = f"{persons(lead['exposed'], hide)} persons were seen after it"
-        text.append(f"{after}, {persons(lead['events'], hide)} of them left.{_how_soon(tables, lead['term'], hide)}")
+        text.append(f"{after}, {persons(lead['events'], hide)} of them left.{_how_soon(tables, lead['term'], run)}")
         if patterns.height > 1:
             stand = "stands" if clear.height == 1 else "stand"
             text.append(
@@ -166,16 +167,21 @@ def _parted(frame: pl.DataFrame) -> bool:
     return "tested_on" in frame.columns and bool((frame["tested_on"] != "everyone").any())
 
 
-def _how_soon(tables: Tables, term: str, hide: int) -> str:
+def _how_soon(tables: Tables, term: str, run: Mapping[str, Any]) -> str:
     """Say how soon after a path those who left did so, if they are many enough."""
     if not has(tables, "lead_time"):
         return ""
-    found = tables["lead_time"].filter((pl.col("term").cast(pl.String) == term) & (pl.col("left") >= hide))
+    found = tables["lead_time"].filter(
+        (pl.col("term").cast(pl.String) == term) & (pl.col("left") >= run.get("hide_below", 10))
+    )
     if not found.height or found["p50"][0] is None:
         return ""
     row = found.row(0, named=True)
     quarter = f" (a quarter within {roughly(row['p25'])})" if row["p25"] is not None else ""
-    return f" Of the {number(row['left'])} who left after it, half did so within {roughly(row['p50'])}{quarter}."
+    silence = f", the silence of {duration(float(run['gap_days']))} included" if run.get("gap_days") else ""
+    return (
+        f" Of the {number(row['left'])} who left after it, half did so within {roughly(row['p50'])}{quarter}{silence}."
+    )
 
 
 def _soon_table(tables: Tables, names: Mapping[str, str], hide: int) -> tuple[Table, ...]:

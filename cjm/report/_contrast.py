@@ -84,7 +84,7 @@ def contrast(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     picture = (Picture(draw, f"Points with intervals for {plural(len(rows), 'sequence')}.", caption),) if rows else ()
     caption += f" Sequences of fewer than {hide} on either side are left out." if seen.height < frame.height else ""
     for count, share in (("n_true", "rate_true"), ("n_false", "rate_false")):
-        frame = blank_small(frame, count, hide, [share, "difference", "lower", "upper"])
+        frame = blank_small(frame, count, hide, [share, "difference", "lower", "upper", "q"])
     frame = with_bounds(frame, "lower", "upper")
     columns = [
         Col("pattern", "sequence", path),

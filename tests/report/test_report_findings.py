@@ -82,6 +82,9 @@ def test_how_soon_after_the_path():
     assert "Of the 240 who left after it, half did so within 41 days (a quarter within 17 days)." in words
     assert "How soon after the path" in words
     assert "41 days 3 h" in words
+    tables = {name: examples.tables()[name] for name in ("hazards_patterns", "lead_time")} | {"hazards": term("risk")}
+    words = section(render(tables, {"gap_days": 10.0}), "patterns")
+    assert "within 41 days (a quarter within 17 days), the silence of 10 days included." in words
     few = examples.tables()["lead_time"].with_columns(left=pl.lit(9))
     words = section(patterns(term("risk"), lead_time=few), "patterns")
     assert "half did so" not in words
