@@ -30,6 +30,7 @@ def journeys_of(logs, end=None):
         time=np.array([event[0] for event in events], dtype=np.int64),
         code=np.array([LETTERS.index(event[1]) for event in events], dtype=np.int32),
         session=np.arange(len(events), dtype=np.int64),
+        known=np.array([event[0] for event in events], dtype=np.int64),
     )
     attributes = pl.DataFrame({"flag": [event[2] for event in events]}, schema={"flag": pl.Boolean})
     latest = max((event[0] for event in events), default=0)

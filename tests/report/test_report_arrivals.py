@@ -11,6 +11,12 @@ from report_words import only, section, titles
 from cjm.report import render
 from cjm.report._charts import _count_axis, _time_axis
 
+
+@pytest.fixture(autouse=True)
+def undrawn(undrawn):
+    """What is said needs no picture."""
+
+
 LATE = {"period": {"start": "2025-01-08T00:00:01Z", "end": "2025-06-29T20:47:57Z"}}
 
 
@@ -69,8 +75,8 @@ def test_everybody_counts_in_the_headline_and_small_groups_are_blank():
     page = render({"retention": cohorts((8, 6, 5), (100, 40, 3), (50, 20), (40, 4), (30, 0))}, LATE)
     assert titles(page)["retention"].startswith("30.7 % of persons (70 of 228) came back")
     assert "blank: fewer than 10" in page
-    labels = re.findall(r">(from )?(\d+ \w+ 2025)<", re.search(r"<svg.*?</svg>", page, re.DOTALL)[0])
-    assert [label for _, label in labels] == ["13 January 2025", "20 January 2025"]
+    picture = re.search(r"<svg.*?</svg>", page, re.DOTALL)[0]
+    assert set(re.findall(r"\d+ \w+ 2025", picture)) == {"13 January 2025", "20 January 2025"}
     words = section(page, "retention")
     assert "from 8 January 2025" in words
     assert "6 January" not in words

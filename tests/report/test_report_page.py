@@ -119,6 +119,35 @@ def test_the_axis_of_the_curves_starts_where_the_caption_says():
     assert "0%" not in ticks
 
 
+def test_an_interval_clear_of_one_is_grey_where_many_were_tried():
+    grey = "#8b9299"
+    hazards = examples.hazards().filter(pl.col("term") == "risk")
+    names = {"hazards_patterns": examples.tables()["hazards_patterns"]}
+    assert grey not in render({"hazards": hazards, **names}, {})
+    page = render({"hazards": hazards.with_columns(q=pl.lit(0.2)), **names}, {})
+    assert grey in page
+    assert "did not clearly tell apart" in titles(page)["patterns"]
+
+
+def test_labels_of_groups_can_be_read():
+    name = "premium customers: true"
+    page = render({"curves": examples.curves().with_columns(group=pl.lit(name))}, {})
+    pictures = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    assert len(pictures) == 2
+    assert all(name in picture for picture in pictures)
+    assert f"of those with {name} were still customers" in titles(page)["survival"]
+
+
+def test_the_findings_stand_at_the_top_with_links(page):
+    told = re.search(r'<div class="short".*?</div>', page, re.DOTALL)[0]
+    keys = re.findall(r'<li><a href="#(\w+)">', told)
+    assert keys == ["patterns", "contrast", "survival", "moments", "funnel", "paths"]
+    assert page.index(told) < page.index("<nav")
+    said = titles(page)
+    assert all(said[key] in text_of(told) for key in keys)
+    assert "In short" not in render({"kpis": examples.tables()["kpis"]}, {})
+
+
 def test_infinite_and_missing_hazards_are_listed_but_not_drawn():
     hazards = examples.hazards().with_columns(upper=pl.lit(float("inf")), lower=pl.lit(0.0))
     page = render({"hazards": hazards}, {})
