@@ -54,7 +54,10 @@ def fit_times(
         died=rows.churned,
         baseline=baseline,
         chi2=result.check()["chi2"].fill_null(float("nan")).to_numpy(),
-        notes=("A path acts strictly after its first completion", *result.notes),
+        notes=(
+            "A path acts strictly after it is complete and its events can be known to be the person's",
+            *result.notes,
+        ),
         level=level,
     )
 
@@ -101,7 +104,7 @@ def fit_events(
         "observed for so long",
         f"Strata: event number, {len(pools)} pools; errors allow for dependence inside a person, and are never smaller "
         "than without",
-        "A path acts at the event that completes it" + ("" if every else " and at all later events"),
+        "A path acts at the event at which it is complete and known" + ("" if every else " and at all later events"),
     ]
     if not complete.all():
         notes.append(f"{int((~complete).sum())} events of persons with a missing covariate are left out")
