@@ -101,7 +101,7 @@ def _load(config: Config, steps: Steps, found: Analysis) -> EventLog:
         step.rows_out = int(found.tables["sources"]["kept"].sum())
     lost = found.tables["quality"].filter(pl.col("action") == "set aside")
     found.warnings += [
-        f"source {row['source']}: {row['rows']:,} rows set aside ({row['check']})" for row in lost.iter_rows(named=True)
+        f"source {row['source']}: set aside for {row['check']}: {row['rows']:,}" for row in lost.iter_rows(named=True)
     ]
     return log
 
@@ -112,8 +112,8 @@ def _stitch(config: Config, log: EventLog, steps: Steps, found: Analysis) -> Ide
     if identity.person is not None:
         nobody = int(log.frame.select(pl.col(identity.person).is_null().sum()).collect().item())
         found.notes.append(
-            f"Events were not stitched: each {identity.person} is a person. {nobody:,} events without one are left "
-            "out; paths that run over them are not seen."
+            f"Events were not stitched: each {identity.person} is a person. Events without one are left out "
+            f"({nobody:,}); paths that run over them are not seen."
         )
         return None
     with steps.step("stitch", int(found.tables["sources"]["kept"].sum())) as step:

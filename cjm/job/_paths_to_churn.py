@@ -73,7 +73,6 @@ def paths_to_churn(
             anonymous = anonymous.filter(~pl.col("kind")).select("person")
             found.tables["dilution"] = dilution(journeys, declared, hazards[0], anonymous, subjects.frame.height)
         found.tables["occurrences"] = cjm.find(journeys, declared, occurrence="first")
-        found.tables["lead_time"] = _lead_time(found.tables["occurrences"], subjects, list(declared))
     paths = _without_churn(sequences, churn)
     chosen = _mined(config, journeys, subjects, paths, found)
     if chosen is not None:
@@ -81,6 +80,8 @@ def paths_to_churn(
         terms |= chosen[1]
     if hazards:
         found.tables["hazards"] = pl.concat(hazards)
+    if terms:
+        found.tables["lead_time"] = _lead_time(cjm.find(journeys, terms, occurrence="first"), subjects, list(terms))
     found.tables["hazards_patterns"] = pl.DataFrame(
         {"term": list(terms), "pattern": [str(pattern) for pattern in terms.values()]},
         schema={"term": pl.String, "pattern": pl.String},
