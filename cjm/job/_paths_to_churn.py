@@ -187,11 +187,12 @@ def _without_churn(sequences: pl.DataFrame, churn: ChurnSection) -> pl.DataFrame
 
 def _lead_time(occurrences: pl.DataFrame, subjects: Subjects, terms: list[str]) -> pl.DataFrame:
     """Return how long after a path those who left did so: ``term``, ``left``, ``p25``, ``p50``, ``p75``."""
-    churned = subjects.frame.filter("churned").select("person", "entry", "exit")
+    churned = subjects.frame.filter("churned").select("person", "exit")
+    complete = pl.coalesce("confirmed_at", "end") if "confirmed_at" in occurrences.columns else pl.col("end")
     after = (
         occurrences.join(churned, on="person")
-        .filter((pl.col("end") >= pl.col("entry")) & (pl.col("end") < pl.col("exit")))
-        .select(term="pattern", wait=pl.col("exit") - pl.col("end"))
+        .filter(complete < pl.col("exit"))
+        .select(term="pattern", wait=pl.col("exit") - complete)
     )
     quantiles = {f"p{share}": pl.col("wait").quantile(share / 100, "linear") for share in (25, 50, 75)}
     found = after.group_by("term").agg(left=pl.len().cast(pl.Int64), **quantiles)

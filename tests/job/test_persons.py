@@ -139,3 +139,18 @@ def test_anonymous_visits_before_registration_are_no_protection(tmp_path: Path) 
     row = pl.read_parquet(folder / "tables" / "hazards.parquet").row(0, named=True)
     assert row["exposed"] > 600
     assert row["lower"] < 1 < row["upper"]
+
+
+def test_how_soon_after_a_path(tmp_path: Path) -> None:
+    events = events_of(
+        (0, "seen", "a", "k"), (9, "left", "a", "k"), (0, "seen", "b", "l"), (4, "left", "b", "l"),
+        (0, "seen", "c", "m"), (30, "login", "c", "m"), (30, "left", "d", "n"), (40, "login", "d", "n"),
+    )  # fmt: skip
+    more = "[churn.patterns]\nseen = 'web:seen'\nquiet = 'web:seen -> not web:login within 5d'\n[mining]\ntop = 0\n"
+    path = written(tmp_path, events, more)
+    path.write_text(path.read_text().replace("web:cancelled", "web:left"))
+    soon = pl.read_parquet(run(load_config(path)) / "tables" / "lead_time.parquet")
+    assert soon.select("term", "left", "p50").rows() == [
+        ("seen", 2, timedelta(days=6, hours=12)),
+        ("quiet", 1, timedelta(days=4)),
+    ]
