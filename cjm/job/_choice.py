@@ -2,49 +2,72 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 import cjm
 from cjm.durations import Duration
 from cjm.journeys import Journeys
 
-__all__ = ["frequent", "told_apart"]
+__all__ = ["Choice", "frequent", "told_apart"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Chosen paths, the comparison they come from (None where there was too little to compare), and what was done."""
+
+    paths: list[list[str]]
+    contrast: pl.DataFrame | None
+    note: str
 
 
 def told_apart(
     early: Journeys,
     outcome: pl.DataFrame,
     paths: pl.DataFrame,
+    *,
     top: int,
     max_gap: Duration | None,
-    *,
     smallest: int,
     window: str,
-    tables: dict[str, pl.DataFrame],
-    notes: list[str],
-) -> list[list[str]]:
-    """Contrast all paths on everybody, into ``tables``; choose the best of one half of the persons (even numbers)."""
+) -> Choice:
+    """Contrast all paths on everybody; choose the best of one half of the persons (those with even numbers).
+
+    Parameters
+    ----------
+    early, outcome
+        From :func:`cjm.survival.early_window`.
+    paths : polars.DataFrame
+        Contract SEQUENCES.
+    top : int
+        How many paths to choose at most.
+    smallest : int
+        Fewest persons of each kind that are compared.
+    window : str
+        Length of the window, for the note.
+    """
     seen = outcome.filter(pl.col("person").is_in(early.arrays.person))
     if paths.is_empty() or not _enough(seen, smallest):
-        notes.append(
+        return Choice(
+            [],
+            None,
             f"Those who left and those who stayed are not compared: fewer than {smallest} of one kind did anything in "
-            f"their first {window}, were still there and could be seen for as long again."
+            f"their first {window}, were still there and could be seen for as long again.",
         )
-        return []
     contrast = cjm.contrast(early, paths, seen, max_gap=max_gap)
-    tables["contrast"] = contrast
     left, stayed = contrast.select("of_true", "of_false").row(0)
-    notes.append(
+    note = (
         f"What persons did in their first {window} is compared between the {left:,} who left in the next {window} and "
         f"the {stayed:,} who did not; {paths.height:,} paths were tested."
     )
     even = pl.col("person") % 2 == 0
     half = seen.filter(even)
     if top == 0 or not _enough(half, 1):
-        return []
+        return Choice([], contrast, note)
     ranked = cjm.contrast(early.filter(even), paths, half, max_gap=max_gap)
     clear = ranked.filter((pl.col("q") <= 0.05) & (pl.col("length") > 1) & ~pl.col("prefix_only"))
-    return _unlike(clear["pattern"].to_list(), top)
+    return Choice(_unlike(clear["pattern"].to_list(), top), contrast, note)
 
 
 def frequent(paths: pl.DataFrame, top: int) -> list[list[str]]:

@@ -148,8 +148,13 @@ def _mined(
     else:
         window = config.mining.window or _usual_window(subjects)
         early, outcome = early_window(journeys, subjects, window=window)
-        best = told_apart(early, outcome, paths, top, limit, smallest=config.output.hide_below, notes=found.notes,
-                          tables=found.tables, window=window)  # fmt: skip
+        choice = told_apart(
+            early, outcome, paths, top=top, max_gap=limit, smallest=config.output.hide_below, window=window
+        )
+        best = choice.paths
+        found.notes.append(choice.note)
+        if choice.contrast is not None:
+            found.tables["contrast"] = choice.contrast
         note = "chosen on one half of the persons by how they differ between those who left and those who stayed"
         where = "the other half"
         odd = pl.col("person") % 2 == 1
