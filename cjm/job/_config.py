@@ -47,8 +47,15 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _bounded(text: str) -> str:
+    if Pattern.parse(text).horizon_us is None:
+        raise ValueError('a moment must not wait for ever: give each step a limit, such as "within 3d"')
+    return text
+
+
 DurationText = Annotated[str, BeforeValidator(_duration)]
 PatternText = Annotated[str, AfterValidator(_pattern)]
+BoundedText = Annotated[str, AfterValidator(_bounded)]
 Share = Annotated[float, AfterValidator(_share)]
 Support = Annotated[Any, AfterValidator(_support)]
 Selector = Annotated[str, AfterValidator(_selector)]
@@ -153,7 +160,7 @@ class ChurnSection(_Section):
 class MomentSection(_Section):
     """``[moments.NAME]``: a pattern that is watched and the action it calls for."""
 
-    pattern: PatternText
+    pattern: BoundedText
     action: str = ""
 
 

@@ -47,6 +47,7 @@ def test_a_good_file_is_read_and_paths_start_at_it(tmp_path: Path) -> None:
         (GOOD + '[journeys.funnel]\nsteps = ["a"]', ["[journeys.funnel]", '"steps"']),
         (GOOD + '[journeys.funnel]\nstep = ["a", "b"]', ["[journeys.funnel]", 'Did you mean "steps"']),
         (GOOD + '[moments.x]\npatern = "a:b"', ["[moments.x]", 'Did you mean "pattern"']),
+        (GOOD + '[moments.x]\npattern = "a:b -> c:d"', ["[moments.x]", '"pattern"', "wait for ever"]),
         (GOOD + '[moments.x]\npattern = "a:b ->"', ["[moments.x]", '"pattern"', "character"]),
         (GOOD + '[churn]\nevent = "a:b"\n[churn.patterns]\nbad = "a:b within"', ["[churn.patterns]", '"bad"']),
         (GOOD + '[sources.web]\npath = "a"', ["twice"]),

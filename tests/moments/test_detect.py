@@ -1,0 +1,64 @@
+"""Moments are found where their patterns occur."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+import cjm
+from cjm.errors import ArgumentError
+from cjm.journeys import journeys_from_frame
+from cjm.moments import Moment, detect
+from cjm.patterns import Pattern
+
+START = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+def journeys_of(*events: tuple[int, float, str]) -> cjm.Journeys:
+    person, day, event = zip(*events, strict=True)
+    time = [START + timedelta(days=d) for d in day]
+    return journeys_from_frame(pl.DataFrame({"person": person, "time": time, "channel": "web", "event": event}), gap=1)
+
+
+JOURNEYS = journeys_of(
+    (1, 0, "offer"), (1, 2, "visit"), (1, 10, "offer"), (1, 12, "visit"), (2, 0, "offer"), (2, 9, "visit")
+)
+OFFER = Moment("offer", Pattern.parse("web:offer -> web:visit within 3d"), "call")
+QUIET = Moment("quiet", Pattern.parse("web:offer -> not web:visit within 5d"))
+
+
+def test_every_occurrence_with_its_action() -> None:
+    found = detect(JOURNEYS, [OFFER])
+    assert found.columns == ["moment", "pattern", "person", "start", "end", "span", "action"]
+    assert found.select("moment", "person", "start", "span", "action").rows() == [
+        ("offer", 1, START, timedelta(days=2), "call"),
+        ("offer", 1, START + timedelta(days=10), timedelta(days=2), "call"),
+    ]
+    assert Pattern.parse(found["pattern"][0]) == OFFER.pattern
+
+
+def test_an_absence_says_when_it_was_certain() -> None:
+    found = detect(JOURNEYS, [OFFER, QUIET])
+    assert found.filter(pl.col("moment") == "quiet").select("person", "confirmed_at").rows() == [
+        (2, START + timedelta(days=5))
+    ]
+    assert found["moment"].to_list() == ["offer", "offer", "quiet"]
+
+
+def test_no_moments() -> None:
+    assert detect(JOURNEYS, []).is_empty()
+
+
+@pytest.mark.parametrize(
+    ("moments", "message"),
+    [
+        ([OFFER, OFFER], "two moments are named 'offer'"),
+        ([Moment("x", Pattern.parse("web:offer -> web:visit"))], "may wait for ever"),
+        ([Moment("x", Pattern.parse("web:ofer -> web:visit within 1d"))], 'Did you mean "web:offer"'),
+    ],
+)
+def test_wrong_moments(moments: list[Moment], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        detect(JOURNEYS, moments)
