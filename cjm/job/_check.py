@@ -48,6 +48,7 @@ def check(config: Config) -> Checked:
     """Read every source, one after the other, then compare the other sections with what they hold."""
     found = Checked()
     _try(found, lambda: check_replaceable(config.resolve(config.output.dir)))
+    unreadable = False
     for name in config.sources:
         one = cjm.scan_events({name: config.source(name)})
         try:
@@ -56,7 +57,8 @@ def check(config: Config) -> Checked:
             one.frame.head(0).collect()
         except CjmError as error:
             found.faults.append(str(error))
-    if found.faults:
+            unreadable = True
+    if unreadable:
         return found
     log = cjm.scan_events({name: config.source(name) for name in config.sources})
     _try(found, lambda: check_kinds(config, log))
