@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Ragged", "offsets_of_sorted"]
+__all__ = ["Ragged", "offsets_of_sorted", "places_in_sorted"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -54,3 +54,17 @@ def offsets_of_sorted(keys: npt.NDArray[Any]) -> IntArray:
         return np.zeros(1, dtype=np.int64)
     starts = np.flatnonzero(keys[1:] != keys[:-1]) + 1
     return np.concatenate(([0], starts, [len(keys)])).astype(np.int64)
+
+
+def places_in_sorted(keys: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> IntArray:
+    """Return where each of ``wanted`` stands in ``keys``, which are sorted and differ; -1 where it does not.
+
+    Examples
+    --------
+    >>> places_in_sorted(np.array([2, 5, 9]), np.array([5, 7, 2])).tolist()
+    [1, -1, 0]
+    """
+    if len(keys) == 0:
+        return np.full(len(wanted), -1, dtype=np.int64)
+    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[place] == wanted, place, -1).astype(np.int64)

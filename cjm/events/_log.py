@@ -30,20 +30,23 @@ class EventLog:
     def __init__(self, sources: Mapping[str, Source]) -> None:
         self.sources = dict(sources)
         self.kinds = tuple(dict.fromkeys(kind for source in self.sources.values() for kind in source.ids))
+        self._converted: dict[str, Converted] = {}
 
     def __repr__(self) -> str:
         return f"EventLog({', '.join(self.sources)}; ids: {', '.join(self.kinds)})"
 
-    @cached_property
-    def _converted(self) -> dict[str, Converted]:
-        return {name: convert(name, source, self.kinds) for name, source in self.sources.items()}
+    def _convert(self, source: str | None) -> list[Converted]:
+        """Return one source, or all of them, as events; each is read on first use."""
+        wanted = self.sources if source is None else [source]
+        for name in wanted:
+            if name not in self._converted:
+                self._converted[name] = convert(name, self.sources[name], self.kinds)
+        return [self._converted[name] for name in wanted]
 
     @cached_property
     def _events(self) -> pl.DataFrame:
-        for converted in self._converted.values():
-            if converted.error is not None:
-                raise converted.error
-        frame = together([converted.events for converted in self._converted.values()], "the sources")
+        self.require()
+        frame = together([converted.events for converted in self._convert(None)], "the sources")
         contract = ["time", "channel", "event", *self.kinds]
         if any(source.value is not None for source in self.sources.values()):
             contract.append("value")
@@ -60,12 +63,24 @@ class EventLog:
         """
         return self._events.lazy()
 
-    def quality(self) -> pl.DataFrame:
-        """Return contract QUALITY: what was found, source by source.
+    def require(self, source: str | None = None) -> None:
+        """Read one source, or all of them, and raise what stands in the way of using it.
+
+        Raises
+        ------
+        InputError
+            As for ``frame``.
+        """
+        for converted in self._convert(source):
+            if converted.error is not None:
+                raise converted.error
+
+    def quality(self, source: str | None = None) -> pl.DataFrame:
+        """Return contract QUALITY: what was found, source by source, or in one of them.
 
         Rows that stop a run where ``on_error="raise"`` are listed as the ``set aside`` that they would be.
         """
-        return pl.concat([converted.findings.frame() for converted in self._converted.values()])
+        return pl.concat([converted.findings.frame() for converted in self._convert(source)])
 
     def inputs(self) -> pl.DataFrame:
         """Return one row a file (or frame) that was read.
@@ -75,17 +90,17 @@ class EventLog:
         polars.DataFrame
             ``source``, ``path``, ``bytes``, ``modified``, ``rows``.
         """
-        return pl.concat([converted.inputs for converted in self._converted.values()])
+        return pl.concat([converted.inputs for converted in self._convert(None)])
 
-    def counts(self) -> pl.DataFrame:
-        """Return how many rows of each source were read and what became of them.
+    def counts(self, source: str | None = None) -> pl.DataFrame:
+        """Return how many rows of each source, or of one, were read and what became of them.
 
         Returns
         -------
         polars.DataFrame
             ``source``, ``read``, ``kept``, ``set_aside``, ``duplicates``; the last three add up to ``read``.
         """
-        found = [converted.findings for converted in self._converted.values()]
+        found = [converted.findings for converted in self._convert(source)]
         return pl.DataFrame(
             [(one.source, one.read, one.kept, one.count("set aside"), one.count("dropped duplicate")) for one in found],
             schema={

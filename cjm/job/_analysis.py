@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 import cjm
+from cjm.durations import DAY_US
 from cjm.events import EventLog
 from cjm.identity import Identities
 from cjm.job._check import check_kinds
@@ -93,7 +94,7 @@ def _usable(journeys: Journeys, patterns: dict[str, Pattern], kind: str, found: 
 def _load(config: Config, steps: Steps, found: Analysis) -> EventLog:
     with steps.step("load") as step:
         log = cjm.scan_events({name: config.source(name) for name in config.sources})
-        log.frame.head(0).collect()
+        log.require()
         found.tables["quality"] = log.quality()
         found.tables["sources"] = log.counts()
         found.tables["inputs"] = log.inputs()
@@ -162,7 +163,7 @@ def _build(config: Config, log: EventLog, people: Identities | None, steps: Step
 
 def _measure(config: Config, journeys: Journeys, steps: Steps, found: Analysis) -> None:
     with steps.step("measure", len(journeys.arrays.time)) as step:
-        days = (journeys.end - int(journeys.arrays.time.min())) / 86_400_000_000
+        days = (journeys.end - int(journeys.arrays.time.min())) / DAY_US
         tables = {
             "kpis": cjm.kpis(journeys),
             "timeline": cjm.timeline(journeys, every="1d" if days <= 45 else "1w" if days <= 400 else "1mo"),

@@ -48,19 +48,19 @@ def check(config: Config) -> Checked:
     """Read every source, one after the other, then compare the other sections with what they hold."""
     found = Checked()
     _try(found, lambda: check_replaceable(config.resolve(config.output.dir)))
+    log = cjm.scan_events({name: config.source(name) for name in config.sources})
     unreadable = False
     for name in config.sources:
-        one = cjm.scan_events({name: config.source(name)})
         try:
-            found.quality = pl.concat([found.quality, one.quality()])
-            found.counts = pl.concat([found.counts, one.counts()]) if found.counts.width else one.counts()
-            one.frame.head(0).collect()
+            found.quality = pl.concat([found.quality, log.quality(name)])
+            counts = log.counts(name)
+            found.counts = pl.concat([found.counts, counts]) if found.counts.width else counts
+            log.require(name)
         except CjmError as error:
             found.faults.append(str(error))
             unreadable = True
     if unreadable:
         return found
-    log = cjm.scan_events({name: config.source(name) for name in config.sources})
     _try(found, lambda: check_kinds(config, log))
     events = log.frame.drop(log.kinds).collect()
     if events.is_empty():
@@ -102,9 +102,8 @@ def _check_names(config: Config, journeys: Journeys, found: Checked) -> None:
     churn = config.churn
     if churn is not None:
         patterns |= {f"pattern {name}": Pattern.parse(text) for name, text in churn.patterns.items()}
-        events = [churn.event] if isinstance(churn.event, str) else churn.event or []
         origin = [churn.origin] if churn.origin else []
-        _try(found, lambda: journeys.codes([*events, *origin]))
+        _try(found, lambda: journeys.codes([*churn.events, *origin]))
         for selector in churn.activity:
             _try(found, partial(touchpoints_of, journeys, selector))
     found.warnings += [f"{name} would be left out: {why}" for name, why in unusable(journeys, patterns).items()]

@@ -140,6 +140,11 @@ class ChurnSection(_Section):
     by: str | None = None
     patterns: dict[str, PatternText] = {}
 
+    @property
+    def events(self) -> list[str]:
+        """The touchpoints that are churn; none where it is silence or a table."""
+        return [self.event] if isinstance(self.event, str) else self.event or []
+
     @model_validator(mode="after")
     def _one_definition(self) -> ChurnSection:
         given = [name for name in ("event", "inactive", "table") if getattr(self, name) is not None]

@@ -72,7 +72,6 @@ def paths_to_churn(
             anonymous = people.map.group_by("person").agg(pl.col("kind").is_in(config.identity.unique).any())
             anonymous = anonymous.filter(~pl.col("kind")).select("person")
             found.tables["dilution"] = dilution(journeys, declared, hazards[0], anonymous, subjects.frame.height)
-        found.tables["occurrences"] = cjm.find(journeys, declared, occurrence="first")
     paths = _without_churn(sequences, churn)
     chosen = _mined(config, journeys, subjects, paths, found)
     if chosen is not None:
@@ -81,7 +80,10 @@ def paths_to_churn(
     if hazards:
         found.tables["hazards"] = pl.concat(hazards)
     if terms:
-        found.tables["lead_time"] = _lead_time(cjm.find(journeys, terms, occurrence="first"), subjects, list(terms))
+        occurrences = cjm.find(journeys, terms, occurrence="first")
+        found.tables["lead_time"] = _lead_time(occurrences, subjects, list(terms))
+        if declared:
+            found.tables["occurrences"] = occurrences.filter(pl.col("pattern").is_in(list(declared)))
     found.tables["hazards_patterns"] = pl.DataFrame(
         {"term": list(terms), "pattern": [str(pattern) for pattern in terms.values()]},
         schema={"term": pl.String, "pattern": pl.String},
@@ -92,7 +94,7 @@ def paths_to_churn(
 
 def _definition(config: Config, churn: ChurnSection, people: Identities | None) -> Churn:
     if churn.event is not None:
-        return Churn.event(*([churn.event] if isinstance(churn.event, str) else churn.event))
+        return Churn.event(*churn.events)
     if churn.inactive is not None:
         return Churn.inactive(churn.inactive, *churn.activity)
     assert churn.table is not None
@@ -185,8 +187,7 @@ def _usual_window(subjects: Subjects) -> str:
 
 def _without_churn(sequences: pl.DataFrame, churn: ChurnSection) -> pl.DataFrame:
     """Leave out paths that hold the churn event itself: they tell nothing."""
-    events = [churn.event] if isinstance(churn.event, str) else churn.event or []
-    holds = pl.any_horizontal([pl.col("pattern").list.contains(event) for event in events] or [pl.lit(False)])
+    holds = pl.any_horizontal([pl.col("pattern").list.contains(event) for event in churn.events] or [pl.lit(False)])
     return sequences.filter(~holds)
 
 

@@ -56,13 +56,6 @@ def at_risk(config: Config, journeys: Journeys, people: Identities | None, warni
         )
     if churn.entry is not None:
         known = known.with_columns(entry=_not_before_the_log(known[churn.entry], journeys, churn.persons))
-    twice = int(known["person"].is_duplicated().sum())
-    if twice:
-        raise InputError.at(
-            f"{twice:,} rows are for a person that has another row",
-            where=f"[churn] persons, {churn.persons}",
-            hint="Keep one row a person",
-        )
     return known.sort("person")
 
 
@@ -83,7 +76,6 @@ def with_person(table: pl.DataFrame, config: Config, people: Identities | None, 
         raise ConfigError.unknown("column", kind, table.columns, where=f"{where}, persons_id")
     if "person" in table.columns:
         raise ConfigError.at("the table has a column 'person' of its own", where=where, hint="Rename it")
-    table = table.with_columns(clean_ids(table[kind]).alias(kind))
     if people is not None:
         return people.with_person(table, kind).drop(kind)
     if kind != config.identity.person:
@@ -92,7 +84,7 @@ def with_person(table: pl.DataFrame, config: Config, people: Identities | None, 
             where=where,
             hint="Use the same kind",
         )
-    return table.with_columns(person_numbers(table[kind], kind).alias("person")).drop(kind)
+    return table.with_columns(person_numbers(clean_ids(table[kind]), kind)).drop(kind)
 
 
 def read_table(path: Path, ids: str, *, times: Sequence[str]) -> pl.DataFrame:

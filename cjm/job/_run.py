@@ -97,8 +97,7 @@ def _churn_text(config: Config) -> str:
     if churn is None:
         return ""
     if churn.event is not None:
-        events = [churn.event] if isinstance(churn.event, str) else churn.event
-        return f"the event {' or '.join(events)}"
+        return f"the event {' or '.join(churn.events)}"
     if churn.inactive is not None:
         return f"no event for more than {churn.inactive}"
     return f"the times in {churn.table}"

@@ -9,6 +9,7 @@ import polars as pl
 
 from cjm.durations import format_duration
 from cjm.journeys import Journeys
+from cjm.ragged import places_in_sorted
 from cjm.survival._churn import Churn
 from cjm.survival._times import signs_of_life, silences
 
@@ -54,9 +55,8 @@ def audit_table(
 
 def _events_after(journeys: Journeys, churned: pl.DataFrame, end: int) -> int:
     arrays = journeys.arrays
-    place = np.searchsorted(arrays.person, churned["person"].to_numpy())
-    known = place < len(arrays.person)
-    known[known] = arrays.person[place[known]] == churned["person"].to_numpy()[known]
+    place = places_in_sorted(arrays.person, churned["person"].to_numpy())
+    known = place >= 0
     limit = np.full(len(arrays.person), np.iinfo(np.int64).max)
     limit[place[known]] = churned["exit"].to_physical().to_numpy()[known]
     return int(((arrays.time > limit[arrays.person_row]) & (arrays.time <= end)).sum())

@@ -11,6 +11,7 @@ import polars as pl
 
 from cjm.durations import DAY_US
 from cjm.journeys import Journeys
+from cjm.ragged import places_in_sorted
 from cjm.survival._design import FloatArray, IntArray
 
 __all__ = ["NEVER", "EventRows", "PathRows", "at_events", "completions", "event_rows", "origins", "path_rows"]
@@ -74,15 +75,13 @@ def completions(frame: pl.DataFrame, occurrences: pl.DataFrame, names: Sequence[
     names : sequence of str
         Patterns, in the order of the columns.
     """
-    persons = frame["person"].to_numpy()
     known = occurrences.select("pattern", "person", time=pl.col("end").to_physical())
-    first = np.full((len(persons), len(names)), NEVER, dtype=np.int64)
-    person = known["person"].to_numpy()
-    place = np.minimum(np.searchsorted(persons, person), len(persons) - 1)
+    first = np.full((frame.height, len(names)), NEVER, dtype=np.int64)
+    place = places_in_sorted(frame["person"].to_numpy(), known["person"].to_numpy())
     column = (
         known["pattern"].replace_strict({name: j for j, name in enumerate(names)}, return_dtype=pl.Int64).to_numpy()
     )
-    ours = persons[place] == person
+    ours = place >= 0
     np.minimum.at(first, (place[ours], column[ours]), known["time"].to_numpy()[ours])
     return first
 
@@ -130,9 +129,7 @@ def event_rows(journeys: Journeys, frame: pl.DataFrame, gap: int) -> EventRows:
 def numbered_events(journeys: Journeys, frame: pl.DataFrame) -> EventRows:
     """Return all instants at which a subject acted, numbered by person; ``silent`` is not filled in (all false)."""
     arrays = journeys.arrays
-    persons = frame["person"].to_numpy()
-    place = np.minimum(np.searchsorted(persons, arrays.person), len(persons) - 1)
-    place = np.where(persons[place] == arrays.person, place, -1)
+    place = places_in_sorted(frame["person"].to_numpy(), arrays.person)
     row = arrays.person_row
     fresh = np.ones(len(row), dtype=bool)
     fresh[1:] = (row[1:] != row[:-1]) | (arrays.time[1:] != arrays.time[:-1])

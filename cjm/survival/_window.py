@@ -8,6 +8,7 @@ import polars as pl
 from cjm.durations import Duration, to_us
 from cjm.errors import ArgumentError
 from cjm.journeys import Journeys
+from cjm.ragged import places_in_sorted
 from cjm.survival._subjects import Subjects
 
 __all__ = ["early_window"]
@@ -62,9 +63,8 @@ def early_window(journeys: Journeys, subjects: Subjects, *, window: Duration) ->
     counts = (exit_ > entry + length) & (subjects.end >= entry + 2 * length)
     counts &= frame["churned"] | (exit_ >= entry + 2 * length)
     arrays = journeys.arrays
-    persons = frame["person"].to_numpy()
-    place = np.minimum(np.searchsorted(persons, arrays.person), len(persons) - 1)
-    ours = (persons[place] == arrays.person) & counts.to_numpy()[place]
+    place = places_in_sorted(frame["person"].to_numpy(), arrays.person)
+    ours = (place >= 0) & counts.to_numpy()[place]
     starts = np.where(ours, entry.to_numpy()[place], np.iinfo(np.int64).max)
     row = arrays.person_row
     inside = (arrays.time >= starts[row]) & ours[row]
