@@ -151,6 +151,18 @@ CONTRACTS: Mapping[str, Contract] = MappingProxyType(
                 sessions=pl.Int64,
                 channels=pl.Int64,
             ),
+            _contract(
+                "JOURNEYS",
+                person=pl.Int64,
+                journey=pl.Int64,
+                goal=_TEXT,
+                start=TIME,
+                end=TIME,
+                state=_TEXT,
+                events=pl.Int64,
+                duration=pl.Duration("us"),
+                optional={"key": _TEXT},
+            ),
             _contract("SEQUENCES", pattern=pl.List(_TEXT), length=pl.Int64, persons=pl.Int64, support=pl.Float64),
             _contract("ITEMSETS", items=pl.List(_TEXT), length=pl.Int64, count=pl.Int64, support=pl.Float64),
             _contract(

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-__all__ = ["benjamini_hochberg", "normal_quantile", "wilson"]
+__all__ = ["benjamini_hochberg", "newcombe", "normal_quantile", "wilson"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -36,6 +36,38 @@ def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, level: float = 0.95)
         centre = (rate + z2 / (2 * n)) / (1 + z2 / n)
         half = np.sqrt(z2 * (rate * (1 - rate) / n + z2 / (4 * n * n))) / (1 + z2 / n)
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+
+
+def newcombe(
+    successes: npt.ArrayLike,
+    trials: npt.ArrayLike,
+    other_successes: npt.ArrayLike,
+    other_trials: npt.ArrayLike,
+    level: float = 0.95,
+) -> tuple[FloatArray, FloatArray]:
+    """Return the interval of the first rate less the second, of independent groups; NaN where one had no trial.
+
+    References
+    ----------
+    Newcombe (1998), Interval estimation for the difference between independent proportions, Statistics in Medicine
+    17, method 10.
+
+    Examples
+    --------
+    >>> low, high = newcombe([56], [70], [48], [80])
+    >>> low.round(4).tolist(), high.round(4).tolist()
+    ([0.0524], [0.3339])
+    """
+    low, high = wilson(successes, trials, level)
+    other_low, other_high = wilson(other_successes, other_trials, level)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rate = np.asarray(successes, dtype=np.float64) / np.asarray(trials, dtype=np.float64)
+        other = np.asarray(other_successes, dtype=np.float64) / np.asarray(other_trials, dtype=np.float64)
+    difference = rate - other
+    return (
+        difference - np.sqrt((rate - low) ** 2 + (other_high - other) ** 2),
+        difference + np.sqrt((high - rate) ** 2 + (other - other_low) ** 2),
+    )
 
 
 def benjamini_hochberg(p: npt.ArrayLike) -> FloatArray:

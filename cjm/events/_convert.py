@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -12,7 +13,7 @@ from cjm.errors import InputError
 from cjm.events._quality import Findings
 from cjm.events._readers import read_source
 from cjm.events._source import MEND_ROWS, RESERVED, Source
-from cjm.events._stack import attributes_of, stack
+from cjm.events._stack import Coder, attributes_of, stack
 from cjm.events._table import RawTable
 from cjm.events._times import Times, example, to_utc
 from cjm.identifiers import is_placeholder
@@ -28,78 +29,130 @@ _INPUTS: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
+class _Fault:
+    """Rows that cannot be used for one reason: how many, and where the first is and what it holds."""
+
+    rows: int
+    place: str
+    value: str
+
+
+@dataclass
 class Converted:
-    """A source as events.
+    """What was found in a source while it was converted.
 
     Attributes
     ----------
-    events : polars.DataFrame
-        ``time``, ``channel``, ``event``, the source's kinds, ``value`` if any, attributes; in order of arrival.
     findings : Findings
-    inputs : polars.DataFrame
-        One row a file.
-    error : InputError or None
-        What stops the run if the source says ``on_error="raise"`` and rows cannot be used.
     """
 
-    events: pl.DataFrame
+    source: str
     findings: Findings
-    inputs: pl.DataFrame
-    error: InputError | None
+    _files: dict[str, list[Any]] = field(default_factory=dict)
+    _faults: dict[str, _Fault] = field(default_factory=dict)
+    _short: list[InputError] = field(default_factory=list)
+    _midnights: list[tuple[bool, int, str]] = field(default_factory=list)
+    _on_error: str = "raise"
+    _column: str = ""
+
+    @property
+    def inputs(self) -> pl.DataFrame:
+        """One row a file."""
+        rows = [(self.source, path, *file) for path, file in self._files.items()]
+        return pl.DataFrame(rows, schema=_INPUTS, orient="row")
+
+    @property
+    def error(self) -> InputError | None:
+        """What stops the run if the source says ``on_error="raise"`` and rows cannot be used."""
+        if self._on_error != "raise":
+            return None
+        errors = self._short + [
+            InputError.at(
+                f'"{fault.value}": {reason}',
+                where=f'{fault.place}, column "{self._column}"',
+                hint=f"{fault.rows:,} of {self.findings.read:,} rows like this. {MEND_ROWS}",
+            )
+            for reason, fault in self._faults.items()
+        ]
+        return errors[0] if errors else None
 
 
-def convert(name: str, source: Source, kinds: Collection[str]) -> Converted:
-    """Read and convert a source; ``kinds`` are the identifiers of the whole log.
+def convert(
+    name: str, source: Source, kinds: Collection[str], coder: Coder
+) -> Generator[pl.DataFrame, None, Converted]:
+    """Read a source and yield its events, in order of arrival; return what was found once all are read.
+
+    The columns are ``time``, ``channel``, ``event``, the source's kinds, ``value`` if any, attributes; text is coded.
+    ``kinds`` are the identifiers of the whole log.
 
     Raises
     ------
     InputError
         If the source as a whole cannot be used; rows that cannot be used are counted and reported in ``error``.
     """
-    tables = read_source(source, name)
-    findings = Findings(name)
-    raw = stack(tables, source, name)
-    short = [table for table in tables if table.short_rows]
-    short_rows = sum(table.short_rows for table in short)
-    findings.read = raw.height + short_rows
-    if short:
-        findings.add("row of the wrong length", short_rows, short[0].short_example, "set aside")
+    found = Converted(name, Findings(name), _on_error=source.on_error, _column=source.time)
+    findings = found.findings
+    for tables in read_source(source, name):
+        raw = stack(tables, source, name, coder)
+        yield _events(name, source, kinds, tables, raw, coder, found)
+        del tables, raw  # before the next piece is read
+    always, rows, firsts = zip(*found._midnights, strict=True)
+    if all(always) and sum(rows) > 1:
+        findings.add("time of day is always midnight", sum(rows), next(filter(None, firsts)), "kept")
+    findings.add("no rows", int(findings.read == 0), source.where, "kept")
+    return found
 
+
+def _events(
+    name: str,
+    source: Source,
+    kinds: Collection[str],
+    tables: Sequence[RawTable],
+    raw: pl.DataFrame,
+    coder: Coder,
+    found: Converted,
+) -> pl.DataFrame:
+    findings = found.findings
+    _count_rows(tables, source, raw, found)
     times = to_utc(raw["__time"], source, f"source {name!r}")
     for check, rows, value in times.notes:
         findings.add(check, rows, value, "kept")
+    found._midnights.append(times.midnight)
     lost = pl.Series([False]).new_from_index(0, raw.height)
     for mask in times.faults.values():
         lost = lost | mask
-    errors = [table.short_error for table in short] + _bad_times(raw, times, tables, source, findings)
+    _count_faults(raw, times, tables, found)
 
-    events = pl.DataFrame({"time": times.utc})
+    columns = [times.utc.alias("time")]
     constant = {"channel": name, "event": source.event_name}
     for role in ("channel", "event"):
         if f"__{role}" in raw.columns:
             names = raw[f"__{role}"]
         else:
-            names = pl.Series([constant[role]], dtype=pl.String).new_from_index(0, raw.height)
-        blank = (names.is_null() | (names == "")).fill_null(True) & ~lost
+            names = (
+                coder[f"__{role}"].encode(pl.Series([constant[role]], dtype=pl.String)).new_from_index(0, raw.height)
+            )
+        blank = raw.select(((pl.lit(names) == "") | pl.lit(names.is_null())).fill_null(True)).to_series() & ~lost
         findings.add(f"{role} missing", int(blank.sum()), "", "set aside")
         lost = lost | blank
-        events = events.with_columns(names.alias(role))
+        columns.append(names.alias(role))
 
     nobody = pl.Series([True]).new_from_index(0, raw.height)
     for kind in source.ids:
         ids = raw[f"__id {kind}"]
         placeholder = is_placeholder(ids, source.placeholders)
-        findings.add(f"placeholder in {kind}", int(placeholder.sum()), _common(ids.filter(placeholder)), "kept")
-        ids = pl.select(pl.when(~placeholder).then(ids)).to_series()
+        if placeholder.any():
+            findings.add(f"placeholder in {kind}", int(placeholder.sum()), _common(ids.filter(placeholder)), "kept")
+            ids = ids.set(placeholder, None)
         nobody = nobody & ids.is_null()
-        events = events.with_columns(ids.alias(kind))
+        columns.append(ids.alias(kind))
     nobody = nobody & ~lost
     findings.add("no identifier", int(nobody.sum()), "", "set aside")
     lost = _with_duplicates(raw, lost | nobody, source, findings)
 
     if source.value is not None:
-        events = events.with_columns(_numbers(raw["__value"], findings).alias("value"))
+        columns.append(_numbers(raw["__value"], findings).alias("value"))
     attributes = attributes_of(raw, source)
     taken = {*RESERVED, *kinds}
     for column in attributes:
@@ -108,32 +161,34 @@ def convert(name: str, source: Source, kinds: Collection[str]) -> Converted:
             free += "_"
         if free != column:
             findings.add(f"attribute {column!r} renamed", raw.height, free, "kept")
-        events = events.with_columns(raw[column].alias(free))
+        columns.append(raw[column].alias(free))
         taken.add(free)
-    events = events.filter(~lost)
-    findings.kept = events.height
-    findings.add("no rows", int(findings.read == 0), source.where, "kept")
-    error = errors[0] if errors and source.on_error == "raise" else None
-    return Converted(events, findings, _inputs(tables, source, name), error)
+    events = pl.DataFrame(columns)
+    if lost.any():
+        events = events.filter(~lost)
+    findings.kept += events.height
+    return events
 
 
-def _bad_times(
-    raw: pl.DataFrame, times: Times, tables: list[RawTable], source: Source, findings: Findings
-) -> list[InputError]:
-    """Count the rows without a usable time; return what stops the run, a reason each."""
-    errors = []
+def _count_rows(tables: Sequence[RawTable], source: Source, raw: pl.DataFrame, found: Converted) -> None:
+    short = [table for table in tables if table.short_rows]
+    short_rows = sum(table.short_rows for table in short)
+    found.findings.read += raw.height + short_rows
+    if short:
+        found.findings.add("row of the wrong length", short_rows, short[0].short_example, "set aside")
+    found._short += [table.short_error for table in short if table.short_error is not None]
+    for table in tables:
+        file = found._files.setdefault(table.path or source.where, [table.size, table.modified, 0])
+        file[2] += table.frame.height + table.short_rows
+
+
+def _count_faults(raw: pl.DataFrame, times: Times, tables: Sequence[RawTable], found: Converted) -> None:
+    """Count the rows without a usable time."""
     for reason, mask in times.faults.items():
         file, row = raw.select("__file", "__row").row(int(mask.arg_max() or 0))
         place, value, rows = tables[file].place(row), example(raw["__time"], mask), int(mask.sum())
-        findings.add(reason, rows, f"{place}: {value}", "set aside")
-        errors.append(
-            InputError.at(
-                f'"{value}": {reason}',
-                where=f'{place}, column "{source.time}"',
-                hint=f"{rows:,} of {raw.height:,} rows like this. {MEND_ROWS}",
-            )
-        )
-    return errors
+        found.findings.add(reason, rows, f"{place}: {value}", "set aside")
+        found._faults.setdefault(reason, _Fault(0, place, value)).rows += rows
 
 
 def _with_duplicates(raw: pl.DataFrame, lost: pl.Series, source: Source, findings: Findings) -> pl.Series:
@@ -156,7 +211,7 @@ def _numbers(column: pl.Series, findings: Findings) -> pl.Series:
     number = text.cast(pl.Float64, strict=False)
     number = pl.select(pl.when(number.is_finite()).then(number)).to_series()
     wrong = number.is_null() & column.is_not_null()
-    findings.add("value is no number", int(wrong.sum()), _common(column.filter(wrong).cast(pl.String)), "kept")
+    findings.add("value is no number", int(wrong.sum()), _common(column.filter(wrong)), "kept")
     return number
 
 
@@ -164,16 +219,5 @@ def _common(column: pl.Series) -> str:
     """Return the most frequent text, ties by order of the text."""
     if column.is_empty():
         return ""
-    return str(column.value_counts(name="n").sort(["n", column.name], descending=[True, False])[column.name][0])
-
-
-def _inputs(tables: list[RawTable], source: Source, name: str) -> pl.DataFrame:
-    return pl.DataFrame(
-        [
-            (name, table.path or source.where, table.size, table.modified,
-             table.frame.height + table.short_rows)
-            for table in tables
-        ],
-        schema=_INPUTS,
-        orient="row",
-    )  # fmt: skip
+    texts = column.cast(pl.String)
+    return str(texts.value_counts(name="n").sort(["n", texts.name], descending=[True, False])[texts.name][0])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 import polars as pl
 
+from cjm.codes import Dictionary
 from cjm.errors import ArgumentError
 from cjm.events._convert import Converted, convert
 from cjm.events._source import Source
-from cjm.events._stack import together
+from cjm.events._stack import Coder, together
 
 __all__ = ["EventLog", "scan_events"]
 
@@ -30,23 +32,67 @@ class EventLog:
     def __init__(self, sources: Mapping[str, Source]) -> None:
         self.sources = dict(sources)
         self.kinds = tuple(dict.fromkeys(kind for source in self.sources.values() for kind in source.ids))
+        self._coder: Coder = defaultdict(Dictionary)
         self._converted: dict[str, Converted] = {}
+        self._held: dict[str, list[pl.DataFrame]] = {}
 
     def __repr__(self) -> str:
         return f"EventLog({', '.join(self.sources)}; ids: {', '.join(self.kinds)})"
 
-    def _convert(self, source: str | None) -> list[Converted]:
-        """Return one source, or all of them, as events; each is read on first use."""
-        wanted = self.sources if source is None else [source]
+    def _read(self, name: str, *, hold: bool) -> Iterator[pl.DataFrame]:
+        """Yield the events of a source piece by piece.
+
+        They are kept for later if ``hold`` says so, and where there is only one piece: a source that comes in several
+        may be larger than memory.
+        """
+        if name in self._held:
+            yield from self._held[name]
+            return
+        pieces: list[pl.DataFrame] = []
+        several = False
+        stream = convert(name, self.sources[name], self.kinds, self._coder)
+        while True:
+            try:
+                piece = next(stream)
+            except StopIteration as end:
+                self._converted[name] = end.value
+                break
+            several = bool(pieces)
+            if hold or not several:
+                pieces.append(piece)
+            yield piece
+            del piece
+        if hold or not several:
+            self._held[name] = pieces
+
+    def _found(self, source: str | None) -> list[Converted]:
+        """Return what was found in one source, or in all of them; each is read on first use."""
+        wanted = list(self.sources) if source is None else [source]
         for name in wanted:
             if name not in self._converted:
-                self._converted[name] = convert(name, self.sources[name], self.kinds)
+                for _ in self._read(name, hold=True):
+                    pass
         return [self._converted[name] for name in wanted]
 
+    def pieces(self) -> Iterator[pl.DataFrame]:
+        """Yield the events in the order of ``frame``, with coded text, a piece of limited size at a time.
+
+        Columns are those of the source at hand: a kind or attribute that it lacks is not there.
+
+        Raises
+        ------
+        InputError
+            As for ``frame``; for rows that cannot be used, after the last piece of their source.
+        """
+        for name in self.sources:
+            yield from self._read(name, hold=False)
+            self.require(name)
+
     @cached_property
-    def _events(self) -> pl.DataFrame:
+    def coded(self) -> pl.DataFrame:
+        """Contract EVENTS with text as Categorical."""
         self.require()
-        frame = together([converted.events for converted in self._convert(None)], "the sources")
+        frame = together([piece for name in self.sources for piece in self._read(name, hold=True)], "the sources")
         contract = ["time", "channel", "event", *self.kinds]
         if any(source.value is not None for source in self.sources.values()):
             contract.append("value")
@@ -61,7 +107,7 @@ class EventLog:
         InputError
             For a source that cannot be read, or rows that cannot be used where ``on_error="raise"``.
         """
-        return self._events.lazy()
+        return self.coded.lazy().with_columns(pl.col(pl.Categorical).cast(pl.String))
 
     def require(self, source: str | None = None) -> None:
         """Read one source, or all of them, and raise what stands in the way of using it.
@@ -71,7 +117,7 @@ class EventLog:
         InputError
             As for ``frame``.
         """
-        for converted in self._convert(source):
+        for converted in self._found(source):
             if converted.error is not None:
                 raise converted.error
 
@@ -80,7 +126,7 @@ class EventLog:
 
         Rows that stop a run where ``on_error="raise"`` are listed as the ``set aside`` that they would be.
         """
-        return pl.concat([converted.findings.frame() for converted in self._convert(source)])
+        return pl.concat([converted.findings.frame() for converted in self._found(source)])
 
     def inputs(self) -> pl.DataFrame:
         """Return one row a file (or frame) that was read.
@@ -90,7 +136,7 @@ class EventLog:
         polars.DataFrame
             ``source``, ``path``, ``bytes``, ``modified``, ``rows``.
         """
-        return pl.concat([converted.inputs for converted in self._convert(None)])
+        return pl.concat([converted.inputs for converted in self._found(None)])
 
     def counts(self, source: str | None = None) -> pl.DataFrame:
         """Return how many rows of each source, or of one, were read and what became of them.
@@ -100,7 +146,7 @@ class EventLog:
         polars.DataFrame
             ``source``, ``read``, ``kept``, ``set_aside``, ``duplicates``; the last three add up to ``read``.
         """
-        found = [converted.findings for converted in self._convert(source)]
+        found = [converted.findings for converted in self._found(source)]
         return pl.DataFrame(
             [(one.source, one.read, one.kept, one.count("set aside"), one.count("dropped duplicate")) for one in found],
             schema={

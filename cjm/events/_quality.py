@@ -24,9 +24,14 @@ class Findings:
     rows: list[tuple[str, int, str, Action]] = field(default_factory=list)
 
     def add(self, check: str, rows: int, example: str, action: Action) -> None:
-        """Count ``rows`` rows under ``check``; nothing is noted where there are none."""
-        if rows:
-            self.rows.append((check, rows, example, action))
+        """Count ``rows`` more rows under ``check``, with the first example; nothing is noted where there are none."""
+        if not rows:
+            return
+        for place, (known, before, first, done) in enumerate(self.rows):
+            if (known, done) == (check, action):
+                self.rows[place] = (check, before + rows, first, action)
+                return
+        self.rows.append((check, rows, example, action))
 
     def count(self, action: Action) -> int:
         """Return how many rows an action took out (or, for ``kept``, concerned)."""

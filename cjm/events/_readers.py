@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -34,11 +34,15 @@ _SUFFIXES = {
     ".feather": "arrow",
     ".ipc": "arrow",
 }
+_PIECE = 1_000_000  # rows
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__$")  # what pandas adds to Parquet files of itself
 
 
-def read_source(source: Source, name: str) -> list[RawTable]:
-    """Read every file (or the frame) of a source.
+def read_source(source: Source, name: str) -> Iterator[list[RawTable]]:
+    """Read the files (or the frame) of a source; yield what must be looked at together.
+
+    That is the whole source, except where every row speaks for itself: Parquet files and frames with times of a time
+    type, whose order and duplicates do not matter, come in pieces.
 
     Raises
     ------
@@ -48,17 +52,38 @@ def read_source(source: Source, name: str) -> list[RawTable]:
     """
     paths = _paths(source, name)
     if paths is None:
-        tables = [RawTable(_to_polars(source.path, name), f"source {name!r}")]
-    else:
-        tables = [_read_file(path, source, name) for path in paths]
-    return _with_declared_columns(tables, source)
+        frame = _to_polars(source.path, name)
+        where = f"source {name!r}"
+        if _in_pieces([frame.schema], source):
+            pieces = (RawTable(frame.slice(first, rows), where, first_row=first) for first, rows in _cuts(frame.height))
+            yield from (_with_declared_columns([piece], source) for piece in pieces)
+        else:
+            yield _with_declared_columns([RawTable(frame, where)], source)
+        return
+    formats = [_format(path, source, name) for path in paths]
+    if set(formats) == {"parquet"} and _in_pieces([_parquet_schema(path) for path in paths], source):
+        for path in paths:
+            for piece in _parquet_pieces(path, source):
+                yield _with_declared_columns([_with_file(piece, path)], source)
+        return
+    tables = [_with_file(_READERS[kind](path, source), path) for kind, path in zip(formats, paths, strict=True)]
+    yield _with_declared_columns(tables, source)
 
 
-def _read_file(path: Path, source: Source, name: str) -> RawTable:
-    table = _READERS[_format(path, source, name)](path, source)
+def _with_file(table: RawTable, path: Path) -> RawTable:
     stat = path.stat()
-    modified = datetime.fromtimestamp(stat.st_mtime, UTC)
-    return replace(table, path=str(path), size=stat.st_size, modified=modified)
+    return replace(table, path=str(path), size=stat.st_size, modified=datetime.fromtimestamp(stat.st_mtime, UTC))
+
+
+def _in_pieces(schemas: list[pl.Schema], source: Source) -> bool:
+    timed = isinstance(schemas[0].get(source.time), (pl.Datetime, pl.Date))
+    alike = all(dict(schema) == dict(schemas[0]) for schema in schemas)
+    return timed and alike and source.order is None and source.event_id is None and not source.drop_duplicates
+
+
+def _cuts(rows: int) -> list[tuple[int, int]]:
+    """Return the first row and the length of each piece; there is one, if empty."""
+    return [(first, min(_PIECE, rows - first)) for first in range(0, max(rows, 1), _PIECE)]
 
 
 def _with_declared_columns(tables: list[RawTable], source: Source) -> list[RawTable]:
@@ -180,17 +205,29 @@ def _to_polars(data: Any, name: str) -> pl.DataFrame:
     )
 
 
-def _read_parquet(path: Path, source: Source) -> RawTable:
+def _parquet_schema(path: Path) -> pl.Schema:
     refuse_empty(path)
     try:
-        lazy = pl.scan_parquet(path, hive_partitioning=False)
-        present = lazy.collect_schema().names()
-        if source.attributes is not None and not source.drop_duplicates:
-            lazy = lazy.select([name for name in present if name in source.declared])
-        frame = lazy.collect()
+        return pl.scan_parquet(path, hive_partitioning=False).collect_schema()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise damaged(path, "Parquet", error) from error
-    return RawTable(frame, path.name)
+
+
+def _parquet_pieces(path: Path, source: Source) -> Iterator[RawTable]:
+    try:
+        lazy = pl.scan_parquet(path, hive_partitioning=False)
+        if source.attributes is not None and not source.drop_duplicates:
+            lazy = lazy.select([name for name in lazy.collect_schema().names() if name in source.declared])
+        rows = pl.scan_parquet(path, hive_partitioning=False).select(pl.len()).collect().item()
+        for first, length in _cuts(rows):
+            yield RawTable(lazy.slice(first, length).collect(), path.name, first_row=first)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise damaged(path, "Parquet", error) from error
+
+
+def _read_parquet(path: Path, source: Source) -> RawTable:
+    pieces = list(_parquet_pieces(path, source))
+    return replace(pieces[0], frame=pl.concat([piece.frame for piece in pieces]))
 
 
 def _read_arrow(path: Path, _: Source) -> RawTable:

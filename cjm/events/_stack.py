@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 
+from cjm.codes import Dictionary
 from cjm.errors import InputError
 from cjm.events._source import Source
 from cjm.events._table import RawTable, first_line
@@ -16,17 +19,21 @@ from cjm.identifiers import clean_ids
 if TYPE_CHECKING:
     from polars._typing import PolarsDataType
 
-__all__ = ["attributes_of", "stack", "together"]
+__all__ = ["Coder", "attributes_of", "stack", "together"]
+
+Coder: TypeAlias = defaultdict[str, Dictionary]
+"""The dictionary of each part that text plays, such as ``__event`` or ``__id cookie``, and of each attribute."""
 
 
-def stack(tables: Sequence[RawTable], source: Source, name: str) -> pl.DataFrame:
+def stack(tables: Sequence[RawTable], source: Source, name: str, coder: Coder) -> pl.DataFrame:
     """Return the rows of all files in order of arrival, a column for each part that a column plays.
 
     Returns
     -------
     polars.DataFrame
         ``__file``, ``__row``, ``__time`` and ``__value`` (as they were read), ``__event``, ``__channel``,
-        ``__event_id`` and ``__id KIND`` (trimmed text), each if the source has it, then all other columns.
+        ``__event_id`` and ``__id KIND`` (trimmed text), each if the source has it, then all other columns. Text is
+        coded, except for times, values and event ids.
 
     Raises
     ------
@@ -34,7 +41,7 @@ def stack(tables: Sequence[RawTable], source: Source, name: str) -> pl.DataFrame
         For a column whose type does not suit its part, and for files that do not go together.
     """
     _refuse_mixed_types(tables, source, name)
-    raw = together([_by_part(table, number, source) for number, table in enumerate(tables)], f"source {name!r}")
+    raw = together([_by_part(table, number, source, coder) for number, table in enumerate(tables)], f"source {name!r}")
     if source.order is None:
         return raw
     order = _sortable(raw["__order"])
@@ -101,8 +108,14 @@ def attributes_of(raw: pl.DataFrame, source: Source) -> list[str]:
     return [column for column in raw.columns if not column.startswith("__")]
 
 
-def _by_part(table: RawTable, number: int, source: Source) -> pl.DataFrame:
+def _by_part(table: RawTable, number: int, source: Source, coder: Coder) -> pl.DataFrame:
     frame, where = table.frame, table.where
+
+    def coded(column: str, role: str) -> pl.Series:
+        clean = partial(clean_ids, where=where)
+        text = frame[column] if frame[column].dtype == pl.String else clean(frame[column])
+        return coder[role].encode(text, clean).alias(role)
+
     parts = [
         pl.Series("__file", [number], dtype=pl.Int64).new_from_index(0, frame.height),
         pl.int_range(frame.height, dtype=pl.Int64, eager=True).alias("__row"),
@@ -111,8 +124,8 @@ def _by_part(table: RawTable, number: int, source: Source) -> pl.DataFrame:
     for role, column in (("event", source.event), ("channel", source.channel)):
         if column is not None:
             _refuse(frame[column], frame[column].dtype.is_float(), where, f"names no {role}")
-            parts.append(clean_ids(frame[column], where=where).alias(f"__{role}"))
-    parts += [clean_ids(frame[column], where=where).alias(f"__id {kind}") for kind, column in source.ids.items()]
+            parts.append(coded(column, f"__{role}"))
+    parts += [coded(column, f"__id {kind}") for kind, column in source.ids.items()]
     if source.event_id is not None:
         parts.append(clean_ids(frame[source.event_id], where=where).alias("__event_id"))
     if source.value is not None:
@@ -126,7 +139,11 @@ def _by_part(table: RawTable, number: int, source: Source) -> pl.DataFrame:
     rest = [column for column in frame.columns if column in listed or column not in source.declared]
     for column in rest:
         _refuse(frame[column], isinstance(frame[column].dtype, pl.Object), where, "cannot be carried along")
-    return pl.DataFrame(parts).with_columns(frame.select(rest))
+    text = (pl.String, pl.Categorical, pl.Enum)
+    return pl.DataFrame(parts).with_columns(
+        coder[column].encode(frame[column].cast(pl.String)) if isinstance(frame.schema[column], text) else frame[column]
+        for column in rest
+    )
 
 
 def _refuse(column: pl.Series, wrong: bool, where: str, what: str) -> None:

@@ -40,6 +40,8 @@ class RawTable:
         What stops the run because of them if the source says ``on_error="raise"``.
     path : str
         Path of the file; blank for a frame.
+    first_row : int
+        Position of the first row of ``frame`` in the file, where the file is read in pieces.
     size : int or None
         Bytes on disk.
     modified : datetime or None
@@ -53,13 +55,14 @@ class RawTable:
     short_example: str = ""
     short_error: InputError | None = None
     path: str = ""
+    first_row: int = 0
     size: int | None = None
     modified: datetime | None = None
 
     def place(self, row: int) -> str:
         """Return where a row of the frame is found, as a reader of the file counts."""
         line = self.line_of(row) if self.line_of is not None else None
-        return f"{self.where} row {row}" if line is None else f"{self.where} line {line}"
+        return f"{self.where} row {self.first_row + row}" if line is None else f"{self.where} line {line}"
 
 
 def open_stream(path: Path) -> Any:

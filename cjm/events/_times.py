@@ -43,11 +43,14 @@ class Times:
         Boolean masks of rows that cannot be used, by reason; they do not overlap.
     notes : list of (check, rows, example)
         Assumptions about rows that are kept.
+    midnight : (bool, int, str)
+        Whether every usable time is a midnight, how many there are, the first.
     """
 
     utc: pl.Series
     faults: dict[str, pl.Series] = field(default_factory=dict)
     notes: list[tuple[str, int, str]] = field(default_factory=list)
+    midnight: tuple[bool, int, str] = (True, 0, "")
 
 
 def to_utc(raw: pl.Series, source: Source, where: str) -> Times:
@@ -87,11 +90,11 @@ def to_utc(raw: pl.Series, source: Source, where: str) -> Times:
     ahead = (utc > datetime.now(UTC) + timedelta(days=1)).fill_null(False)
     notes = [*result.notes, ("time in the future", int(ahead.sum()), example(raw, ahead))]
     zone = source.time_zone or getattr(dtype, "time_zone", None) or "UTC"
-    usable = utc.is_not_null()
-    rows = int(usable.sum())
-    if rows > 1 and (utc.filter(usable).dt.convert_time_zone(zone).dt.time() == time(0)).all():
-        notes.append(("time of day is always midnight", rows, example(raw, usable)))
-    return Times(utc, {reason: mask for reason, mask in faults.items() if mask.any()}, notes)
+    local = utc.drop_nulls()
+    # one row says no for nearly every log
+    always = all((part.dt.convert_time_zone(zone).dt.time() == time(0)).all() for part in (local[:1], local))
+    midnight = (always, len(local), example(raw, utc.is_not_null()) if always else "")
+    return Times(utc, {reason: mask for reason, mask in faults.items() if mask.any()}, notes, midnight)
 
 
 def example(raw: pl.Series, mask: pl.Series) -> str:

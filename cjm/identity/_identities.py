@@ -100,19 +100,30 @@ class Identities:
         ArgumentError
             For another log: whose a shared identifier is depends on the events around.
         """
-        if log is not self._log:
-            raise ArgumentError.at(
-                "this is not the log that was stitched",
-                where="apply",
-                hint="Call cjm.stitch on it and apply the result",
-            )
+        labels = self.labels_of(log)
         if "person" in log.frame.collect_schema():
             raise ArgumentError.at("the log has a column 'person' already", where="apply", hint="Rename that attribute")
         wanted = ["person"] if known_from is None else ["person", pl.col("known_from").alias(known_from)]
-        events = pl.concat([log.frame, self.labels.lazy().select(wanted)], how="horizontal")
+        events = pl.concat([log.frame, labels.lazy().select(wanted)], how="horizontal")
         if self._counts["events_unidentified"]:
             events = events.filter(pl.col("person").is_not_null())
         return events
+
+    def labels_of(self, log: Log) -> pl.DataFrame:
+        """Return ``labels``, if ``log`` is the log that was stitched.
+
+        Raises
+        ------
+        ArgumentError
+            For another log: whose a shared identifier is depends on the events around.
+        """
+        if log is not self._log:
+            raise ArgumentError.at(
+                "this is not the log that was stitched",
+                where="Identities",
+                hint="Call cjm.stitch on it and apply the result",
+            )
+        return self.labels
 
     def with_person(self, table: pl.DataFrame, kind: str, *, column: str | None = None) -> pl.DataFrame:
         """Put person numbers on a table of customers, accounts or the like.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
-from cjm.durations import Duration, to_us
+from cjm.durations import Duration
 from cjm.errors import ArgumentError, InputError
-from cjm.journeys._core import EventArrays, Journeys
-from cjm.journeys._sessions import session_numbers
-from cjm.ragged import offsets_of_sorted
+from cjm.journeys._bucket import Bucket, MemoryBucket
+from cjm.journeys._collect import Collector, Persons
+from cjm.journeys._core import Journeys
+from cjm.journeys._order import ordered
+from cjm.journeys._sessions import SessionRule, session_rule
+from cjm.journeys._store import StoredBucket, write_bucket
 
 if TYPE_CHECKING:
     from cjm.events import EventLog
@@ -21,9 +25,19 @@ __all__ = ["build_journeys", "journeys_from_frame"]
 
 
 def build_journeys(
-    log: EventLog, people: Identities | None = None, *, person: str | None = None, gap: Duration = "30m"
+    log: EventLog,
+    people: Identities | None = None,
+    *,
+    person: str | None = None,
+    gap: Duration | None = "30m",
+    start_on: Sequence[str] = (),
+    end_on: Sequence[str] = (),
+    day_in: str | None = None,
 ) -> Journeys:
-    """Sort and code the events of a log by person.
+    """Sort and code the events of a log by person, and cut them into sessions.
+
+    The log is read piece by piece. What does not fit into memory (from 20 million events on) is put aside in the
+    system's folder for temporary files, in buckets of persons, until the journeys are garbage.
 
     Parameters
     ----------
@@ -34,8 +48,14 @@ def build_journeys(
     person : str, optional
         Instead of ``people``: the kind of identifier that is taken for the person. Events without it are left out;
         its values stay as an attribute.
-    gap : duration
-        A pause longer than this starts a new session; one exactly as long does not.
+    gap : duration or None
+        A pause longer than this starts a new session; one exactly as long does not. None: pauses do not matter.
+    start_on : sequence of str
+        Touchpoints that start a session, such as ``["app:open"]``.
+    end_on : sequence of str
+        Touchpoints that are the last of their session, such as ``["web:logout"]``.
+    day_in : str, optional
+        A time zone, such as ``"Europe/Warsaw"``: the first event of each calendar day there starts a session.
 
     Returns
     -------
@@ -44,7 +64,8 @@ def build_journeys(
     Raises
     ------
     ArgumentError
-        Unless exactly one of ``people`` and ``person`` is given, or if ``person`` is no kind of identifier.
+        Unless exactly one of ``people`` and ``person`` is given; if ``person`` is no kind of identifier; for a
+        touchpoint that does not occur or an unknown time zone.
     InputError
         When no event is left.
 
@@ -56,31 +77,49 @@ def build_journeys(
     >>> log = cjm.scan_events({"web": cjm.Source(frame, time="at", event="what", ids={"customer": "who"})})
     >>> cjm.build_journeys(log, person="customer")
     Journeys(2 events, 1 persons, 1 sessions, 2 touchpoints)
+    >>> cjm.build_journeys(log, person="customer", start_on=["web:cart"])
+    Journeys(2 events, 1 persons, 2 sessions, 2 touchpoints)
     """
     if (people is None) == (person is None):
         raise ArgumentError.at(
             "give either people (from cjm.stitch) or person= (a kind of identifier)", where="build_journeys"
         )
+    rule = session_rule(gap, start_on, end_on, day_in)
     if people is not None:
-        events = people.apply(log, known_from="__known").drop(log.kinds).collect()
+        collector = Collector(Persons())
+        pieces = _stitched(log, people)
     else:
         assert person is not None
         if person not in log.kinds:
             raise ArgumentError.unknown("kind of identifier", person, log.kinds, where="build_journeys(person=...)")
-        from cjm.identity import person_numbers
+        from cjm.identity import hash_ids
 
-        known = log.frame.filter(pl.col(person).is_not_null()).drop(set(log.kinds) - {person}).collect()
-        events = known.with_columns(person_numbers(known[person], person).alias("person"))
-    if events.is_empty():
-        raise InputError.at(
-            "no events are left after cleaning",
-            where="build_journeys",
-            hint="See log.quality() for what was set aside and why",
-        )
-    return journeys_from_frame(events, gap=to_us(gap, "gap"))
+        collector = Collector(Persons(partial(hash_ids, kind=person, salt=None)))
+        pieces = _unstitched(log, person)
+    for piece in pieces:
+        collector.add(piece)
+    return _journeys(collector, rule)
 
 
-def journeys_from_frame(events: pl.DataFrame, *, gap: int) -> Journeys:
+def _unstitched(log: EventLog, person: str) -> Iterator[pl.DataFrame]:
+    others = [kind for kind in log.kinds if kind != person]
+    for piece in log.pieces():
+        if person in piece.columns:
+            known = piece.filter(pl.col(person).is_not_null()) if piece[person].null_count() else piece
+            yield known.drop(others, strict=False).with_columns(pl.col(person).alias("person"))
+
+
+def _stitched(log: EventLog, people: Identities) -> Iterator[pl.DataFrame]:
+    labels = people.labels_of(log).select("person", pl.col("known_from").alias("__known"))
+    row = 0
+    for piece in log.pieces():
+        of_piece = labels.slice(row, piece.height)
+        row += piece.height
+        labelled = piece.drop(log.kinds, strict=False).with_columns(of_piece)
+        yield labelled.filter(pl.col("person").is_not_null()) if of_piece["person"].null_count() else labelled
+
+
+def journeys_from_frame(events: pl.DataFrame, *, gap: int | None, rule: SessionRule | None = None) -> Journeys:
     """Make journeys from events that carry ``person``, in order of arrival.
 
     Parameters
@@ -88,48 +127,44 @@ def journeys_from_frame(events: pl.DataFrame, *, gap: int) -> Journeys:
     events : polars.DataFrame
         ``person`` Int64, ``time``, ``channel``, ``event``; ``value`` and attributes if any; perhaps ``__known``, the
         time at which the person could be known. Rows in order of arrival.
-    gap : int
+    gap : int or None
         Longest pause inside a session, microseconds.
+    rule : SessionRule, optional
+        Where sessions begin, instead of ``gap``.
     """
-    names = events.select(pl.col("channel", "event").cast(pl.String))
-    touchpoints = _touchpoints(names)
-    code = names.join(touchpoints.with_row_index("code"), on=["channel", "event"], how="left", maintain_order="left")[
-        "code"
-    ]
-    coded = events.with_columns(code.cast(pl.Int32).alias("__code")).sort("person", "time", maintain_order=True)
-    person = coded["person"].to_numpy()
-    time = coded["time"].to_physical().to_numpy()
-    offsets = offsets_of_sorted(person)
-    known = time
-    if "__known" in coded.columns:
-        known = np.maximum(time, coded["__known"].to_physical().to_numpy())
-    arrays = EventArrays(
-        person=person[offsets[:-1]],
-        offsets=offsets,
-        time=time,
-        code=coded["__code"].to_numpy(),
-        session=session_numbers(person, time, gap),
-        known=known,
-    )
-    if "value" not in coded.columns:
-        coded = coded.with_columns(pl.lit(None, dtype=pl.Float64).alias("value"))
-    attributes = coded.drop("person", "time", "channel", "event", "__code", "__known", strict=False)
-    ordered = attributes.select("value", pl.exclude("value"))
-    return Journeys(arrays, touchpoints, ordered, gap=gap, end=int(np.max(time)))
+    collector = Collector(Persons())
+    collector.add(events.with_columns(pl.col("person").cast(pl.Int64), pl.col("channel", "event").cast(pl.String)))
+    return _journeys(collector, rule or SessionRule(gap))
 
 
-def _touchpoints(names: pl.DataFrame) -> pl.DataFrame:
-    """Return the distinct touchpoints, sorted by name, so that codes depend on nothing but the names."""
-    found = (
-        names.unique()
-        .with_columns(pl.concat_str("channel", pl.lit(":"), "event").alias("touchpoint"))
-        .sort("touchpoint", "channel")
-        .select("touchpoint", "channel", "event")
-    )
-    twice = found.filter(pl.col("touchpoint").is_duplicated())
-    if not twice.is_empty():
+def _journeys(collector: Collector, rule: SessionRule) -> Journeys:
+    if collector.empty:
         raise InputError.at(
-            f"two touchpoints are both written {twice['touchpoint'][0]!r}: channels {twice['channel'][:2].to_list()}",
-            hint='Rename one of the channels so that it holds no ":"',
+            "no events are left after cleaning",
+            where="build_journeys",
+            hint="See log.quality() for what was set aside and why",
         )
-    return found
+    touchpoints, row = collector.touchpoints()
+    names = touchpoints["touchpoint"]
+    for name in (*rule.start_on, *rule.end_on):
+        if name not in names:
+            raise ArgumentError.unknown("touchpoint", name, names.to_list(), where="build_journeys")
+    numbers = collector.numbers
+    buckets: list[Bucket] = []
+    sessions = 0
+    schema = pl.Schema()
+    for events in collector.parts():
+        events.touchpoint = row[events.touchpoint]
+        if "value" not in events.rest.columns:
+            events.rest = events.rest.with_columns(pl.lit(None, dtype=pl.Float64).alias("value"))
+        events.rest = events.rest.select("value", pl.exclude("value"))
+        schema = events.rest.schema
+        arrays, attributes = ordered(events, numbers, rule, names, sessions)
+        sessions += len(arrays.session_number)
+        if collector.keeper is None:
+            buckets.append(MemoryBucket(arrays, attributes))
+        else:
+            entry = write_bucket(collector.folder(), len(buckets), arrays, attributes)
+            dictionaries = {name: attributes[name].head(1) for name in attributes.columns}
+            buckets.append(StoredBucket(collector.folder(), entry, dictionaries, collector.keeper))
+    return Journeys(buckets, touchpoints, schema, rule=rule, start=collector.start, end=collector.end)

@@ -2,143 +2,130 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from cjm.contracts import CONTRACTS, TIME
+from cjm.contracts import CONTRACTS
 from cjm.errors import ArgumentError
-from cjm.ragged import offsets_of_sorted
+from cjm.journeys._arrays import EventArrays, joined
+from cjm.journeys._bucket import Bucket, MemoryBucket
+from cjm.journeys._frames import event_rows, lazily, person_rows, session_rows
+from cjm.journeys._sessions import SessionRule
 
-__all__ = ["EventArrays", "Journeys"]
+__all__ = ["Journeys"]
 
 IntArray = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class EventArrays:
-    """The dense arrays that everything to the right of ``build_journeys`` scans.
-
-    Events of person ``i`` (row ``i`` of ``person``) are ``[offsets[i], offsets[i + 1])`` in ``time``, ``code`` and
-    ``session``, ordered by time and, where times tie, by arrival.
-
-    Attributes
-    ----------
-    person : ndarray of int64, shape (persons,)
-        Person numbers, ascending.
-    offsets : ndarray of int64, shape (persons + 1,)
-    time : ndarray of int64, shape (events,)
-        Microseconds since 1970 UTC.
-    code : ndarray of int32, shape (events,)
-        Row of the touchpoint in ``Journeys.touchpoints``.
-    session : ndarray of int64, shape (events,)
-        Session numbers, ascending.
-    known : ndarray of int64, shape (events,)
-        When it could be known whose event it is: its time, or later where stitching looked ahead.
-    """
-
-    person: IntArray
-    offsets: IntArray
-    time: IntArray
-    code: npt.NDArray[np.int32]
-    session: IntArray
-    known: IntArray
-
-    @property
-    def person_row(self) -> IntArray:
-        """Row of the person for each event."""
-        return np.repeat(np.arange(len(self.person), dtype=np.int64), np.diff(self.offsets))
 
 
 class Journeys:
     """Events of persons, sorted by person, time and arrival, with coded touchpoints and sessions.
 
-    Made by :func:`cjm.build_journeys`. It holds data and answers no questions: the verbs of ``cjm`` take it as their
-    first argument.
+    Made by :func:`cjm.build_journeys` or :func:`cjm.open_journeys`. It holds data and answers no questions: the verbs
+    of ``cjm`` take it as their first argument. The events lie in buckets of whole persons, in memory or on disk;
+    nothing is read from disk before it is asked for.
 
     Attributes
     ----------
-    arrays : EventArrays
-        Dense arrays for kernels.
     touchpoints : polars.DataFrame
         ``touchpoint``, ``channel``, ``event``; row ``i`` belongs to code ``i``; sorted by touchpoint.
-    attributes : polars.DataFrame
-        ``value`` and the attributes of events, one row an event, in the order of ``arrays``.
-    gap : int
-        Longest pause inside a session, microseconds.
-    end : int
-        Time up to which the data are complete, microseconds: the last event of the log, also after ``filter``.
+    schema : polars.Schema
+        ``value`` and the attributes of events, with their types.
+    rule : SessionRule
+        Where sessions begin.
+    start, end : int
+        Time of the first event, and time up to which the data are complete (the last event of the log, also after
+        ``filter``), microseconds.
     """
 
     def __init__(
-        self, arrays: EventArrays, touchpoints: pl.DataFrame, attributes: pl.DataFrame, *, gap: int, end: int
+        self,
+        buckets: Sequence[Bucket],
+        touchpoints: pl.DataFrame,
+        schema: pl.Schema,
+        *,
+        rule: SessionRule,
+        start: int,
+        end: int,
     ) -> None:
-        self.arrays = arrays
+        self._buckets = tuple(buckets)
+        self._columns: dict[str, pl.Series] = {}
         self.touchpoints = touchpoints
-        self.attributes = attributes
-        self.gap = gap
+        self.schema = schema
+        self.rule = rule
+        self.start = start
         self.end = end
 
     def __repr__(self) -> str:
+        events, persons, sessions = (
+            sum(getattr(bucket, name) for bucket in self._buckets) for name in ("events", "persons", "sessions")
+        )
         return (
-            f"Journeys({len(self.arrays.time):,} events, {len(self.arrays.person):,} persons, "
-            f"{len(self._session_starts):,} sessions, {self.touchpoints.height:,} touchpoints)"
+            f"Journeys({events:,} events, {persons:,} persons, {sessions:,} sessions, "
+            f"{self.touchpoints.height:,} touchpoints)"
         )
 
     @property
+    def height(self) -> int:
+        """Number of events."""
+        return sum(bucket.events for bucket in self._buckets)
+
+    def buckets(self) -> Iterator[Journeys]:
+        """Yield the journeys bucket by bucket, persons in ascending order; each person is in one of them.
+
+        What a bucket on disk loads is held by what is yielded here and freed with it.
+        """
+        if len(self._buckets) == 1:
+            yield self
+            return
+        for bucket in self._buckets:
+            yield self._of([bucket])
+
+    @cached_property
+    def arrays(self) -> EventArrays:
+        """Dense arrays for kernels, of all buckets together."""
+        return joined([bucket.arrays() for bucket in self._buckets])
+
+    def attribute(self, name: str) -> pl.Series:
+        """Return ``value`` or one attribute, one value an event, in the order of ``arrays``; text is Categorical.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such attribute.
+        """
+        if name not in self.schema:
+            raise ArgumentError.unknown("attribute", name, self.schema.names())
+        if name not in self._columns:
+            self._columns[name] = pl.concat([bucket.attributes([name]) for bucket in self._buckets])[name]
+        return self._columns[name]
+
+    @property
+    def attributes(self) -> pl.DataFrame:
+        """``value`` and all attributes of events, in the order of ``arrays``; text is Categorical."""
+        return pl.DataFrame([self.attribute(name) for name in self.schema])
+
+    @property
     def frame(self) -> pl.LazyFrame:
-        """Contract JOURNEY_EVENTS: one row an event."""
-        arrays = self.arrays
-        decoded = self.touchpoints[arrays.code].select("channel", "event", "touchpoint")
-        events = pl.DataFrame(
-            {
-                "person": arrays.person[arrays.person_row],
-                "time": pl.Series(arrays.time).cast(TIME),
-            }
-        )
-        return pl.concat(
-            [events, decoded, pl.DataFrame({"session": arrays.session}), self.attributes], how="horizontal"
-        ).lazy()
+        """Contract JOURNEY_EVENTS: one row an event. Only the columns that are asked for are made."""
+        schema = dict(CONTRACTS["JOURNEY_EVENTS"].columns) | {
+            name: pl.String() if dtype == pl.Categorical else dtype for name, dtype in self.schema.items()
+        }
+        return lazily(self.buckets, event_rows, schema)
 
     @property
     def sessions(self) -> pl.LazyFrame:
         """Contract SESSIONS: one row a session."""
-        return (
-            self.frame.group_by("person", "session", maintain_order=True)
-            .agg(
-                start=pl.col("time").first(),
-                end=pl.col("time").last(),
-                duration=pl.col("time").last() - pl.col("time").first(),
-                events=pl.len().cast(pl.Int64),
-                first=pl.col("touchpoint").first(),
-                last=pl.col("touchpoint").last(),
-                channels=pl.col("channel").n_unique().cast(pl.Int64),
-            )
-            .select(list(CONTRACTS["SESSIONS"].columns))
-        )
+        return lazily(self.buckets, session_rows, dict(CONTRACTS["SESSIONS"].columns))
 
     @property
     def persons(self) -> pl.LazyFrame:
         """Contract PERSONS: one row a person."""
-        return (
-            self.frame.group_by("person", maintain_order=True)
-            .agg(
-                first_seen=pl.col("time").first(),
-                last_seen=pl.col("time").last(),
-                events=pl.len().cast(pl.Int64),
-                sessions=pl.col("session").n_unique().cast(pl.Int64),
-                channels=pl.col("channel").n_unique().cast(pl.Int64),
-            )
-            .select(list(CONTRACTS["PERSONS"].columns))
-        )
-
-    @cached_property
-    def _session_starts(self) -> IntArray:
-        return offsets_of_sorted(self.arrays.session)[:-1]
+        return lazily(self.buckets, person_rows, dict(CONTRACTS["PERSONS"].columns))
 
     def codes(self, names: Sequence[str]) -> npt.NDArray[np.int32]:
         """Return the codes of touchpoints.
@@ -164,33 +151,59 @@ class Journeys:
             raise ArgumentError.at(
                 f"the predicate gives {keep.dtype}", where="Journeys.filter", hint="Give one that is true or false"
             )
-        return self._take(np.flatnonzero(keep.fill_null(False).to_numpy()))
+        return self._keep(keep.fill_null(False).to_numpy())
 
     def sample(self, n: int, seed: int = 0) -> Journeys:
         """Keep ``n`` persons drawn at random without replacement (all of them if there are fewer)."""
         if n < 0:
             raise ArgumentError.at(f"n is {n}", where="Journeys.sample", hint="Give zero or more")
-        count = len(self.arrays.person)
+        count = sum(bucket.persons for bucket in self._buckets)
         chosen = np.zeros(count, dtype=bool)
         chosen[np.random.default_rng(seed).choice(count, size=min(n, count), replace=False)] = True
-        return self._take(np.flatnonzero(chosen[self.arrays.person_row]))
+        lengths = [np.diff(bucket.arrays().offsets) for bucket in self._buckets]
+        return self._keep(np.repeat(chosen, np.concatenate(lengths)))
 
-    def _take(self, rows: IntArray) -> Journeys:
-        arrays = self.arrays
-        person = arrays.person[arrays.person_row[rows]]
-        offsets = offsets_of_sorted(person)
-        taken = EventArrays(
-            person=person[offsets[:-1]],
-            offsets=offsets,
-            time=arrays.time[rows],
-            code=arrays.code[rows],
-            session=arrays.session[rows],
-            known=arrays.known[rows],
-        )
-        return Journeys(taken, self.touchpoints, self.attributes[rows], gap=self.gap, end=self.end)
+    def take(self, rows: IntArray) -> Journeys:
+        """Keep the events in these rows of ``arrays``, given in ascending order."""
+        keep = np.zeros(self.height, dtype=bool)
+        keep[rows] = True
+        return self._keep(keep)
 
-    def write(self, path: str) -> None:
-        """Store the journeys in a new folder; :func:`cjm.open_journeys` reads them back."""
+    def _keep(self, keep: npt.NDArray[np.bool_]) -> Journeys:
+        kept: list[Bucket] = []
+        first = 0
+        for bucket in self._buckets:
+            rows = np.flatnonzero(keep[first : first + bucket.events])
+            first += bucket.events
+            if len(rows) == bucket.events:
+                kept.append(bucket)
+            elif len(rows):
+                kept.append(MemoryBucket(bucket.arrays().take(rows), bucket.attributes(self.schema.names())[rows]))
+        if not kept:
+            nothing = self._buckets[0]
+            rows = np.empty(0, dtype=np.int64)
+            kept.append(MemoryBucket(nothing.arrays().take(rows), nothing.attributes(self.schema.names())[rows]))
+        return self._of(kept)
+
+    def _of(self, buckets: Sequence[Bucket]) -> Journeys:
+        return Journeys(buckets, self.touchpoints, self.schema, rule=self.rule, start=self.start, end=self.end)
+
+    def write(self, path: str | Path, *, bucket_events: int = 2_000_000) -> None:
+        """Store the journeys in a new folder; :func:`cjm.open_journeys` reads them back.
+
+        Parameters
+        ----------
+        path : str or Path
+        bucket_events : int
+            About how many events a bucket holds: a measure of stored journeys needs memory for one bucket.
+
+        Raises
+        ------
+        ArgumentError
+            If ``bucket_events`` is below 1.
+        RunError
+            If there is something at ``path`` already, or it cannot be written.
+        """
         from cjm.journeys._store import write_journeys
 
-        write_journeys(self, path)
+        write_journeys(self, path, bucket_events=bucket_events)

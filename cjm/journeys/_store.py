@@ -1,71 +1,196 @@
-"""Journeys on disk: a folder of Parquet files and a manifest, written whole or not at all."""
+"""Journeys on disk: Parquet files, a bucket of persons each, and a manifest; written whole or not at all."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
-import pyarrow.parquet as pq
 
-from cjm.errors import InputError
+from cjm.errors import ArgumentError, InputError
 from cjm.files import new_folder
-from cjm.journeys._core import EventArrays, Journeys
-from cjm.ragged import offsets_of_sorted
+from cjm.journeys._arrays import EventArrays
+from cjm.journeys._sessions import SessionRule
 
-__all__ = ["open_journeys", "write_journeys"]
+if TYPE_CHECKING:
+    from cjm.journeys._core import Journeys
 
-_VERSION = 1
+__all__ = ["StoredBucket", "open_journeys", "write_bucket", "write_journeys"]
+
+_VERSION = 2
 _MANIFEST = "manifest.json"
+_AGAIN = "Build and write the journeys again"
 
 
-def write_journeys(journeys: Journeys, path: str | Path) -> None:
-    """Store journeys in the new folder ``path``.
+class StoredBucket:
+    """A bucket on disk: read when it is asked for, checked on the first read of each file.
+
+    Parameters
+    ----------
+    folder : Path
+    entry : mapping
+        What :func:`write_bucket` returned.
+    dictionaries : mapping of str to polars.Series
+        For each attribute that is text, a Categorical column whose type knows the texts.
+    keeper : object
+        Kept as long as the bucket: what keeps the folder.
+    """
+
+    def __init__(
+        self, folder: Path, entry: Mapping[str, Any], dictionaries: Mapping[str, pl.Series], keeper: object = None
+    ) -> None:
+        self.events: int = entry["events"]
+        self.persons: int = entry["persons"]
+        self.sessions: int = entry["sessions"]
+        self._folder = folder
+        self._files: Mapping[str, Mapping[str, Any]] = entry["files"]
+        self._dictionaries = dictionaries
+        self._keeper = keeper
+        self._checked: set[str] = set()
+
+    def arrays(self) -> EventArrays:
+        """Return the arrays, read from disk."""
+        persons, sessions = self._read("persons"), self._read("sessions")
+        events = self._read("events", lambda name: name in ("__time", "__code", "__known"))
+        return EventArrays(
+            person=persons["person"].to_numpy(),
+            offsets=np.append(persons["offset"].to_numpy(), self.events),
+            time=events["__time"].to_numpy(),
+            code=events["__code"].to_numpy(),
+            session_number=sessions["session"].to_numpy(),
+            session_offsets=np.append(sessions["offset"].to_numpy(), self.events),
+            known_from=events["__known"].to_numpy() if "__known" in events.columns else None,
+        )
+
+    def attributes(self, names: Sequence[str]) -> pl.DataFrame:
+        """Return some attributes of the events, in the order of the arrays; text as Categorical."""
+        frame = self._read("events", lambda name: name in names).select(names)
+        return frame.with_columns(
+            pl.col(name).cat.to(self._dictionaries[name].dtype) for name in names if name in self._dictionaries
+        )
+
+    def _read(self, part: str, wanted: Any = None) -> pl.DataFrame:
+        ((name, mark),) = [(name, mark) for name, mark in self._files.items() if f"-{part}." in name]
+        if name not in self._checked:
+            _check(self._folder, name, mark)
+            self._checked.add(name)
+        return _read_table(self._folder / name, wanted)
+
+
+def write_bucket(folder: Path, number: int, arrays: EventArrays, attributes: pl.DataFrame) -> dict[str, Any]:
+    """Store one bucket in ``folder``; return its entry in the manifest."""
+    events = {"__time": arrays.time, "__code": arrays.code}
+    if arrays.known_from is not None:
+        events["__known"] = arrays.known_from
+    coded = attributes.with_columns(pl.col(pl.Categorical).to_physical())
+    tables = {
+        "events": pl.concat([pl.DataFrame(events), coded], how="horizontal"),
+        "persons": pl.DataFrame({"person": arrays.person, "offset": arrays.offsets[:-1]}),
+        "sessions": pl.DataFrame({"session": arrays.session_number, "offset": arrays.session_offsets[:-1]}),
+    }
+    texts = [name for name, dtype in attributes.schema.items() if dtype == pl.Categorical]
+    files = {}
+    for part, table in tables.items():
+        name = f"bucket-{number:04d}-{part}.parquet"
+        files[name] = _write_table(folder / name, table, dictionary=["__code", *texts] if part == "events" else [])
+    return {
+        "events": len(arrays.time),
+        "persons": len(arrays.person),
+        "sessions": len(arrays.session_number),
+        "files": files,
+    }
+
+
+def write_journeys(journeys: Journeys, path: str | Path, *, bucket_events: int) -> None:
+    """Store journeys in the new folder ``path``, in buckets of about ``bucket_events`` events or one person.
 
     Raises
     ------
+    ArgumentError
+        If ``bucket_events`` is below 1.
     RunError
-        If ``path`` is there already.
+        If ``path`` is there already or cannot be written.
     """
-    arrays = journeys.arrays
-    coded = pl.DataFrame(
-        {
-            "__person": arrays.person[arrays.person_row],
-            "__time": arrays.time,
-            "__code": arrays.code,
-            "__session": arrays.session,
-            "__known": arrays.known,
-        }
-    )
-    tables = {
-        "events.parquet": pl.concat([coded, journeys.attributes], how="horizontal"),
-        "touchpoints.parquet": journeys.touchpoints,
-    }
+    if bucket_events < 1:
+        raise ArgumentError.at(f"must be 1 or more, not {bucket_events}", where="bucket_events=")
+    texts = [name for name, dtype in journeys.schema.items() if dtype == pl.Categorical]
+    used = {name: _used(journeys, name) for name in texts}
     with new_folder(Path(path)) as folder:
-        for name, table in tables.items():
-            pq.write_table(table.to_arrow(), folder / name, compression="lz4", write_page_checksum=True)
+        marks = {"touchpoints.parquet": _write_table(folder / "touchpoints.parquet", journeys.touchpoints)}
+        for number, (name, codes) in enumerate(used.items()):
+            dictionary = pl.DataFrame({name: pl.Series(codes).cat.to(journeys.schema[name]).cast(pl.String)})
+            marks[f"texts-{number:04d}.parquet"] = _write_table(folder / f"texts-{number:04d}.parquet", dictionary)
+        empty = pl.DataFrame(schema=journeys.schema).with_columns(pl.col(pl.Categorical).cast(pl.String))
+        marks["schema.parquet"] = _write_table(folder / "schema.parquet", empty)
+        entries = [
+            write_bucket(folder, number, arrays, attributes)
+            for number, (arrays, attributes) in enumerate(_pieces(journeys, used, bucket_events))
+        ]
         manifest = {
             "version": _VERSION,
-            "events": len(arrays.time),
-            "persons": len(arrays.person),
-            "gap_us": journeys.gap,
+            "rule": asdict(journeys.rule),
+            "start_us": journeys.start,
             "end_us": journeys.end,
-            "sha256": {name: _digest(folder / name) for name in tables},
+            "texts": texts,
+            "files": marks,
+            "buckets": entries,
         }
         (folder / _MANIFEST).write_text(json.dumps({**manifest, "checksum": _checksum(manifest)}, indent=2))
 
 
+def _used(journeys: Journeys, name: str) -> npt.NDArray[np.uint32]:
+    """Return the codes of a text attribute that occur, so that texts of events that were filtered out are not kept."""
+    found = np.zeros(0, dtype=bool)
+    for bucket in journeys.buckets():
+        codes = bucket.attribute(name).to_physical().drop_nulls().to_numpy()
+        seen = np.bincount(codes, minlength=len(found)) > 0
+        seen[: len(found)] |= found
+        found = seen
+    return np.flatnonzero(found).astype(np.uint32)
+
+
+def _pieces(
+    journeys: Journeys, used: Mapping[str, npt.NDArray[np.uint32]], bucket_events: int
+) -> Iterator[tuple[EventArrays, pl.DataFrame]]:
+    """Yield ranges of persons, with text attributes numbered by their place in ``used``."""
+    for bucket in journeys.buckets():
+        arrays = bucket.arrays
+        attributes = pl.DataFrame([_renumbered(bucket.attribute(name), used.get(name)) for name in journeys.schema])
+        wanted = np.arange(0, max(bucket.height, 1), bucket_events)
+        cuts = np.append(np.unique(np.searchsorted(arrays.offsets[:-1], wanted)), len(arrays.person))
+        for first, stop in zip(cuts[:-1], cuts[1:], strict=True):
+            if stop > first or bucket.height == 0:
+                rows = slice(int(arrays.offsets[first]), int(arrays.offsets[stop]))
+                yield arrays.of_persons(int(first), int(stop)), attributes[rows]
+
+
+def _renumbered(column: pl.Series, used: npt.NDArray[np.uint32] | None) -> pl.Series:
+    if used is None:
+        return column
+    place = np.zeros(int(used[-1]) + 1 if len(used) else 1, dtype=np.uint32)
+    place[used] = np.arange(len(used), dtype=np.uint32)
+    codes = column.to_physical()
+    numbers = pl.Series(column.name, place[codes.fill_null(0).to_numpy()])
+    return numbers.set(codes.is_null(), None) if codes.null_count() else numbers
+
+
 def open_journeys(path: str | Path) -> Journeys:
-    """Read journeys that :meth:`Journeys.write` stored.
+    """Open journeys that :meth:`Journeys.write` stored. Lazy: events are read when they are asked for.
 
     Raises
     ------
     InputError
-        If the folder is no store, was written by another version, or a file in it is damaged.
+        If the folder is no store, was written by another version, or a file in it is damaged; damage in the events
+        is noticed when they are read.
     """
+    from cjm.journeys._core import Journeys
+
     folder = Path(path)
     try:
         manifest = json.loads((folder / _MANIFEST).read_text())
@@ -81,35 +206,68 @@ def open_journeys(path: str | Path) -> Journeys:
         )
     checksum = manifest.pop("checksum", None)
     if checksum != _checksum(manifest):
-        raise InputError.at(
-            "the manifest is damaged", where=str(folder / _MANIFEST), hint="Build and write the journeys again"
-        )
-    for name, digest in manifest["sha256"].items():
-        if not (folder / name).is_file() or _digest(folder / name) != digest:
-            raise InputError.at(
-                "the file is missing or damaged", where=str(folder / name), hint="Build and write the journeys again"
-            )
-    events = pl.read_parquet(folder / "events.parquet")
-    person = events["__person"].to_numpy()
-    offsets = offsets_of_sorted(person)
-    arrays = EventArrays(
-        person=person[offsets[:-1]],
-        offsets=offsets,
-        time=events["__time"].to_numpy(),
-        code=events["__code"].to_numpy().astype(np.int32, copy=False),
-        session=events["__session"].to_numpy(),
-        known=events["__known"].to_numpy(),
-    )
+        raise InputError.at("the manifest is damaged", where=str(folder / _MANIFEST), hint=_AGAIN)
+    for name, mark in manifest["files"].items():
+        _check(folder, name, mark)
+    for entry in manifest["buckets"]:
+        for name, mark in entry["files"].items():
+            _check_size(folder, name, mark)
+    dictionaries = {}
+    for number, name in enumerate(manifest["texts"]):
+        texts = _read_table(folder / f"texts-{number:04d}.parquet")[name]
+        dictionaries[name] = texts.cast(pl.Categorical(pl.Categories.random()))
+    schema = _read_table(folder / "schema.parquet").schema
+    rule = manifest["rule"]
     return Journeys(
-        arrays,
-        pl.read_parquet(folder / "touchpoints.parquet"),
-        events.select(pl.exclude("^__.*$")),
-        gap=manifest["gap_us"],
+        [StoredBucket(folder, entry, dictionaries) for entry in manifest["buckets"]],
+        _read_table(folder / "touchpoints.parquet"),
+        pl.Schema({name: dictionaries[name].dtype if name in dictionaries else schema[name] for name in schema}),
+        rule=SessionRule(rule["gap"], tuple(rule["start_on"]), tuple(rule["end_on"]), rule["day_in"]),
+        start=manifest["start_us"],
         end=manifest["end_us"],
     )
 
 
-def _checksum(manifest: dict[str, Any]) -> str:
+def _write_table(path: Path, table: pl.DataFrame, dictionary: Sequence[str] = ()) -> dict[str, Any]:
+    """Write a Parquet file in one row group; return its size and hash."""
+    import pyarrow.parquet as pq
+
+    pq.write_table(
+        table.to_arrow(),
+        path,
+        compression="lz4",
+        use_dictionary=list(dictionary),
+        write_page_checksum=True,
+        row_group_size=max(table.height, 1),
+    )
+    return {"bytes": path.stat().st_size, "sha256": _digest(path)}
+
+
+def _read_table(path: Path, wanted: Any = None) -> pl.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            names = [name for name in file.schema_arrow.names if wanted is None or wanted(name)]
+            return cast("pl.DataFrame", pl.from_arrow(file.read(names, use_threads=False)))
+    except (OSError, pa.ArrowException) as error:
+        raise InputError.at("the file is missing or damaged", where=str(path), hint=_AGAIN) from error
+
+
+def _check_size(folder: Path, name: str, mark: Mapping[str, Any]) -> None:
+    path = folder / name
+    if not path.is_file() or path.stat().st_size != mark["bytes"]:
+        raise InputError.at("the file is missing or damaged", where=str(path), hint=_AGAIN)
+
+
+def _check(folder: Path, name: str, mark: Mapping[str, Any]) -> None:
+    _check_size(folder, name, mark)
+    if _digest(folder / name) != mark["sha256"]:
+        raise InputError.at("the file is missing or damaged", where=str(folder / name), hint=_AGAIN)
+
+
+def _checksum(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 

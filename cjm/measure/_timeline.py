@@ -1,21 +1,32 @@
-"""Events and persons by calendar period and channel."""
+"""Events and persons by calendar period and group."""
 
 from __future__ import annotations
 
-import re
+from functools import partial
 
+import numpy as np
 import polars as pl
 
-from cjm.contracts import TIME
-from cjm.errors import ArgumentError
 from cjm.journeys import Journeys
+from cjm.measure._by import By, group_names, slices
+from cjm.measure._common import summed
+from cjm.measure._rates import check_mask, masked
+from cjm.measure._tally import tallied
+from cjm.periods import periods
 
 __all__ = ["timeline"]
 
-_EVERY = re.compile(r"([1-9]\d*)(us|ms|s|m|h|d|w|mo|q|y)")
+_RESULT = ["period", "events", "persons"]
 
 
-def timeline(journeys: Journeys, *, every: str = "1d", time_zone: str = "UTC") -> pl.DataFrame:
+def timeline(
+    journeys: Journeys,
+    *,
+    every: str = "1d",
+    time_zone: str = "UTC",
+    by: By | None = "channel",
+    min_persons: int = 0,
+) -> pl.DataFrame:
     """Count events and persons in each calendar period, channel by channel.
 
     Parameters
@@ -23,20 +34,25 @@ def timeline(journeys: Journeys, *, every: str = "1d", time_zone: str = "UTC") -
     journeys : Journeys
     every : str
         Length of a period: a number and one of the units ``us ms s m h d w mo q y``. From ``d`` on these are calendar
-        units: a day of ``time_zone`` may have 23 or 25 hours. Weeks begin on Mondays.
+        units: a day of ``time_zone`` may have 23 or 25 hours. Weeks begin on Mondays. Shorter periods are elapsed
+        time from the start of each local day.
     time_zone : str
         Zone in which periods begin, such as ``"Europe/Warsaw"``.
+    by : str, Cohort, goal or list of goals, optional
+        What the events are split by instead of their channel. None: all of them together.
+    min_persons : int
+        Hide the figures of rows with fewer persons.
 
     Returns
     -------
     polars.DataFrame
-        ``period`` Datetime[us, time_zone] (where it begins), ``channel``, ``events``, ``persons`` (distinct). Periods
-        without an event in the channel have no row. By period and channel.
+        ``period`` Datetime[us, time_zone] (where it begins), ``by`` (here ``channel``), ``events``, ``persons``
+        (distinct). Periods without an event in the group have no row. By period and group.
 
     Raises
     ------
     ArgumentError
-        For a period that cannot be read or an unknown time zone.
+        For a period that cannot be read, an unknown time zone or an unknown ``by``.
 
     Examples
     --------
@@ -48,29 +64,25 @@ def timeline(journeys: Journeys, *, every: str = "1d", time_zone: str = "UTC") -
     >>> cjm.timeline(journeys, every="1mo").select("channel", "events", "persons").rows()
     [('web', 3, 2)]
     """
-    match = _EVERY.fullmatch(every) if isinstance(every, str) else None
-    if match is None:
-        raise ArgumentError.at(f"cannot be read: {every!r}", where="every=", hint='Write "1d", "1w" or "1mo"')
-    try:
-        label = pl.Series([0], dtype=TIME).dt.convert_time_zone(time_zone).dtype
-    except pl.exceptions.ComputeError:
-        hint = 'Write a name such as "Europe/Warsaw"'
-        raise ArgumentError.at(f"unknown time zone {time_zone!r}", where="time_zone=", hint=hint) from None
-    arrays = journeys.arrays
-    local = pl.col("__time").cast(label)
-    if match[2] in ("d", "w", "mo", "q", "y"):
-        # Where clocks go back over midnight a day has two of them, and truncating aware times would cut it in two.
-        window = local.dt.replace_time_zone(None).dt.truncate(every)
-    else:
-        window = local.dt.truncate(every)
-    rows = (
-        pl.DataFrame({"__time": arrays.time, "person": arrays.person_row})
-        .with_columns(journeys.touchpoints["channel"].gather(pl.Series(arrays.code)).alias("channel"))
-        .group_by(window.alias("period"), "channel")
-        .agg(events=pl.len().cast(pl.Int64), persons=pl.col("person").n_unique().cast(pl.Int64), first=local.min())
-    )
-    if rows.schema["period"] != label:
-        # Where midnight is skipped, the period begins right after it, as truncating aware times finds.
-        midnight = pl.col("period").dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null")
-        rows = rows.with_columns(midnight.fill_null(pl.col("first").dt.truncate(every)))
-    return rows.drop("first").sort("period", "channel")
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.measure_timeline import timeline_batch
+
+    check_mask(min_persons)
+    edges = periods(every, time_zone, journeys.start, journeys.end)
+    starts = as_array(edges.starts, np.int64)
+    keys = group_names(by)
+    parts = []
+    for part in slices(journeys, by, _RESULT):
+        arrays, groups = part.journeys.arrays, part.groups
+        offsets = as_array(arrays.offsets, np.int64)
+        time = as_array(arrays.time, np.int64)
+        group = as_array(np.zeros(len(time)) if groups is None else groups.code, np.int32)
+        size = 1 if groups is None else len(groups.labels)
+        fill = partial(timeline_batch, offsets, time, group, size, starts)
+        key, events, persons = tallied(fill, len(arrays.person), int(np.diff(offsets).max(initial=0)))
+        number, row = np.divmod(key, max(size, 1))
+        found = pl.DataFrame({"__period": number, "events": events, "persons": persons})
+        parts.append(found if groups is None else found.with_columns(groups.named(row)))
+    rows = summed(parts, ["__period", *keys]).sort("__period", *keys, nulls_last=True)
+    rows = rows.with_columns(edges.labels(rows["__period"].to_numpy()).alias("period"))
+    return masked(rows, min_persons, ["persons"], ["events", "persons"]).select("period", *keys, "events", "persons")

@@ -11,31 +11,22 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from cjm.plot._svg import COLOURS, FONT, GREY, GRID, INK, QUIET, palette
 from cjm.report._text import fit
 
 __all__ = [
     "NARROW",
-    "NARROW_PERIODS",
     "WIDE",
     "Picture",
-    "bars",
     "curves",
     "forest",
-    "heat",
     "palette",
-    "panels",
     "small_bars",
     "tone",
 ]
 
 WIDE, NARROW = 760, 358
-NARROW_PERIODS = 6
-# Dark enough on white to be read as text, apart for the colour-blind (after Okabe and Ito).
-COLOURS = ("#1f5f8b", "#c4561b", "#2a8367", "#8a4a8f", "#8f6b00", "#4f5bb0", "#a83253", "#47727a")
-GREY, INK, QUIET, GRID = "#8b9299", "#22282e", "#5b646d", "#e6e9ec"
-# The fonts of the picture are measured when it is drawn: Liberation Sans has the measures of Arial and Helvetica.
-FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
-_BETWEEN, _Y_AXIS = 22, 40
+_Y_AXIS = 40
 Row = dict[str, Any]
 _TAG = re.compile(r"<[^<>]*>")
 _OWN_IDS = re.compile(r'(\bid="|url\(#|href="#)(clip|gradient)')
@@ -49,63 +40,6 @@ class Picture:
         self.narrow = draw(NARROW)
         self.alt = alt
         self.caption = caption
-
-
-def palette(names: Sequence[str]) -> dict[str, str]:
-    """Return a colour a name, in the order given; names beyond the palette are grey."""
-    return {name: COLOURS[index] if index < len(COLOURS) else GREY for index, name in enumerate(names)}
-
-
-def panels(
-    areas: Sequence[tuple[str, str, Sequence[Row]]], colours: Sequence[str], *, key: str
-) -> Callable[[int], str]:
-    """Draw areas over time, each on its own scale: a name, its figures, and rows of ``x`` (ISO text) and ``y``."""
-
-    def draw(width: int) -> str:
-        import altair as alt
-
-        columns = 2 if width == WIDE and len(areas) > 1 else 1
-        inner = (width - (columns - 1) * _BETWEEN) // columns - _Y_AXIS
-        charts = []
-        for index, (colour, (name, figures, rows)) in enumerate(zip(colours, areas, strict=True)):
-            x_axis = _time_axis(inner, [row["x"] for row in rows])
-            x = alt.X("x:T", title=None, scale=alt.Scale(type="utc"), axis=x_axis)
-            y_axis = _count_axis(3, max(row["y"] for row in rows))
-            y = alt.Y("y:Q", title=None, scale=alt.Scale(zero=True), axis=y_axis)
-            base = _rows(f"rows{index}").encode(x=x, y=y)
-            dot = {"color": colour} if len(rows) == 1 else False
-            marks = alt.layer(
-                base.mark_area(color=colour, opacity=0.14), base.mark_line(color=colour, strokeWidth=2, point=dot)
-            )
-            charts.append(marks.properties(width=inner, height=84, title=_head(name, figures, inner)))
-        data = {f"rows{index}": rows for index, (_, _, rows) in enumerate(areas)}
-        return _svg(alt.concat(*charts, columns=columns, spacing=_BETWEEN), data, f"{key}-{width}")
-
-    return draw
-
-
-def bars(rows: Sequence[Row], *, colour: str = COLOURS[0], key: str) -> Callable[[int], str]:
-    """Draw one bar a row, its name and figures above it; rows have ``name``, ``share`` (0 to 1) and ``text``."""
-
-    def draw(width: int) -> str:
-        import altair as alt
-
-        base = _rows()
-        whole = [{"row": index, "share": 1} for index in range(len(rows))]
-        y = alt.Y("row:O", axis=None)
-        x = alt.X("share:Q", axis=None, scale=alt.Scale(domain=[0, 1]))
-        layers = alt.layer(
-            _rows("whole").mark_bar(height=13, yOffset=9, color="#eef1f3").encode(x=x, y=y),
-            base.mark_bar(height=13, yOffset=9, color=colour).encode(x=x, y=y),
-            base.mark_text(align="left", dy=-9, fontSize=12.5, color=INK).encode(x=alt.value(0), y=y, text="name:N"),
-            base.mark_text(align="right", dy=-9, fontSize=12.5, color=INK, fontWeight=600).encode(
-                x=alt.value(width - 1), y=y, text="text:N"
-            ),
-        )
-        data = {"rows": _numbered(rows, width), "whole": whole}
-        return _svg(_sized(layers, width, 46 * len(rows) + 8), data, f"{key}-{width}")
-
-    return draw
 
 
 def forest(rows: Sequence[Row], *, rule: float, log: bool, key: str, axis: str) -> Callable[[int], str]:
@@ -202,37 +136,6 @@ def curves(
             height += 16 * len(labels)
         chart = _sized(alt.layer(*layers), width, height, title="still customers")
         return _svg(chart, {"rows": rows, "ends": labels}, f"{key}-{width}")
-
-    return draw
-
-
-def heat(rows: Sequence[Row], names: Sequence[str], *, x_title: str, key: str) -> Callable[[int], str]:
-    """Draw a square a cohort and period, darker for a higher share; rows have ``x``, ``y``, ``share``, ``text``."""
-
-    def draw(width: int) -> str:
-        import altair as alt
-
-        shown = [row for row in rows if width == WIDE or row["x"] <= NARROW_PERIODS]
-        top = max([row["share"] for row in shown] + [0.01])
-        periods = alt.Scale(domain=list(range(1, max([row["x"] for row in shown] + [1]) + 1)))
-        x_axis = alt.Axis(labelAngle=0, orient="top", domain=False, ticks=False)
-        x = alt.X("x:O", title=x_title, scale=periods, axis=x_axis)
-        y_axis = alt.Axis(domain=False, ticks=False, labelLimit=0)
-        y = alt.Y("y:N", title=None, scale=alt.Scale(domain=list(names)), axis=y_axis)
-        base = _rows()
-        scale = alt.Scale(domain=[0, top], range=["#f1f5f8", COLOURS[0]])
-        layers = alt.layer(
-            base.mark_rect(stroke="white", strokeWidth=2).encode(
-                x=x, y=y, color=alt.Color("share:Q", scale=scale, legend=None)
-            ),
-            base.mark_text(fontSize=11 if width == WIDE else 10).encode(
-                x=x,
-                y=y,
-                text="text:N",
-                color=alt.condition(alt.datum.share > 0.55 * top, alt.value("white"), alt.value(INK)),
-            ),
-        )
-        return _svg(_sized(layers, width, 28 * len(names) + 52), {"rows": shown}, f"{key}-{width}")
 
     return draw
 

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from cjm.files import write_text
-from cjm.report import _arrivals, _churn, _contrast, _moments, _paths, _retention, _survival, _timeline
+from cjm.report import _arrivals, _churn, _contrast, _moments, _paths, _retention, _steps, _survival, _timeline
 from cjm.report._section import Col, Section, Table, Tables, counts, has, table
 from cjm.report._text import capital, clean, duration, plural, short, thing
 
@@ -23,7 +23,8 @@ _SECTIONS = (
     _timeline.timeline,
     _paths.flow,
     _paths.funnel,
-    _paths.transitions,
+    _steps.transitions,
+    _steps.step_matrix,
     _paths.sequences,
     _retention.retention,
     _churn.hazards,
@@ -31,7 +32,7 @@ _SECTIONS = (
     _survival.survival,
     _moments.moments,
 )
-_OF_ORDER = (_paths.flow, _paths.transitions, _paths.sequences)
+_OF_ORDER = (_paths.flow, _steps.transitions, _steps.step_matrix, _paths.sequences)
 # The findings told at the top, those on leaving first.
 _IN_SHORT = ("patterns", "contrast", "survival", "moments", "funnel", "paths")
 # What a reader will look for, and why it may not be there.
@@ -54,10 +55,11 @@ def render(tables: Tables, run: Mapping[str, Any]) -> str:
     ----------
     tables : mapping of str to polars.DataFrame
         The results by name: ``sources``, ``quality``, ``identity_summary``, ``conflicts``, ``kpis``, ``timeline``,
-        ``flow``, ``variants``, ``funnel``, ``transitions``, ``sequences``, ``rules``, ``retention``, ``contrast``,
-        ``hazards``, ``hazards_patterns`` (``term``, ``pattern``), ``lead_time`` (``term``, ``left`` persons, and the
-        quartiles ``p25``, ``p50``, ``p75`` of the Duration from the path to leaving), ``dilution`` (``term``,
-        ``hazard_ratio``, ``exposed``, ``hidden_max``, ``hazard_ratio_corrected``), ``curves``, ``audit``, ``moments``;
+        ``flow``, ``variants``, ``funnel``, ``transitions``, ``step_matrix``, ``sequences``, ``rules``, ``retention``,
+        ``contrast``, ``hazards``, ``hazards_patterns`` (``term``, ``pattern``), ``lead_time`` (``term``, ``left``
+        persons, and the quartiles ``p25``, ``p50``, ``p75`` of the Duration from the path to leaving), ``dilution``
+        (``term``, ``hazard_ratio``, ``exposed``, ``hidden_max``, ``hazard_ratio_corrected``), ``curves``, ``audit``,
+        ``moments``;
         with the columns of the functions of the same name. Each is optional; an empty one counts as missing, but an
         empty ``quality`` says that the checks found nothing.
     run : mapping

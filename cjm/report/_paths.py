@@ -1,4 +1,4 @@
-"""Sections on paths: the flow of first steps, the funnel, what follows what, frequent sequences, who came back."""
+"""Sections on paths: the flow of first steps, the funnel, frequent sequences."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import polars as pl
 
 from cjm.durations import to_us
 from cjm.errors import ArgumentError
-from cjm.report._charts import Picture, bars
-from cjm.report._sankey import sankey
+from cjm.plot._flow import draw_flow
+from cjm.plot._frames import GROUP
+from cjm.plot._funnel import draw_funnel
+from cjm.report._charts import WIDE, Picture
 from cjm.report._section import (
     Col,
     Section,
@@ -41,10 +43,12 @@ from cjm.report._text import (
     short,
 )
 
-__all__ = ["flow", "funnel", "one_touchpoint", "sequences", "transitions"]
+__all__ = ["flow", "funnel", "one_touchpoint", "sequences"]
 
 _NAME = 60
 _SPECIAL = ("(other)", "(end)")
+_STEPS = 12
+_TIMES = ("time_p25", "time_p50", "time_p75")
 
 
 def one_touchpoint(tables: Tables) -> bool:
@@ -73,7 +77,7 @@ def flow(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         seen = links.filter(pl.col("persons") >= hide)
         if seen.height:
             picture = Picture(
-                sankey(links, hide_below=hide),
+                lambda width: _draw_flow(links, width, hide),
                 "Ribbons from each touchpoint to the one that followed, as wide as the number of paths.",
                 "Ribbons are as wide as the number of paths; percentages are of all paths in the first column. "
                 "(other) joins smaller touchpoints; (end) means that nothing followed. "
@@ -91,7 +95,7 @@ def flow(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     if has(tables, "variants"):
         paths = tables["variants"]
         top = paths.row(0, named=True)
-        share = f" ({percent(top['share'])} of all paths)" if top["count"] >= hide else ""
+        share = f" ({percent(top['share'])} of all paths)" if (top["count"] or 0) >= hide else ""
         said = f"The path taken most often is {path(top['path'])}: {persons(top['count'], hide)}{share}"
         if title:
             text.append(f"{said}.")
@@ -106,6 +110,11 @@ def flow(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         safe = blank_small(paths, "count", hide, ["share", "coverage"])
         shown.append(table("Paths by how many share them", safe, columns, open=not pictures))
     return Section("paths", "Top paths", f"{title}.", tuple(text), tuple(pictures), tuple(shown))
+
+
+def _draw_flow(links: pl.DataFrame, width: int, hide: int) -> str:
+    wide = width == WIDE
+    return draw_flow(links, width, columns=5 if wide else 3, names=7 if wide else 5, hide_below=hide).bare()
 
 
 def _flow_title(links: pl.DataFrame, hide: int) -> str:
@@ -136,7 +145,7 @@ def funnel(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     first, last = frame.row(0, named=True), frame.row(-1, named=True)
     if frame.height == 1:
         title = f"{persons(first['persons'], hide)} persons did {short(first['touchpoint'], _NAME)}; no step follows"
-    elif 0 < last["persons"] < hide:
+    elif last["persons"] is None or 0 < last["persons"] < hide:
         title = (
             f"Fewer than {hide} of {number(last['of'])} who did {short(first['touchpoint'], _NAME)} came as far as "
             f"{short(last['touchpoint'], _NAME)}{limit}"
@@ -155,25 +164,20 @@ def funnel(tables: Tables, run: Mapping[str, Any]) -> Section | None:
             lost=pl.col("persons").shift(1) - pl.col("persons"),
             earlier=pl.col("touchpoint").shift(1),
         ).slice(1)
-        worst = gone.sort(["lost", "step"], descending=[True, False]).row(0, named=True)
-        if worst["lost"] > 0:
+        worst = gone.sort(["lost", "step"], descending=[True, False], nulls_last=True).row(0, named=True)
+        if (worst["lost"] or 0) > 0:
             text.append(
                 f"Most were lost between {short(worst['earlier'], _NAME)} and {short(worst['touchpoint'], _NAME)}: "
                 f"{part(worst['lost'], worst['before'], 'persons', hide)} did not take that step."
             )
-    rows = [
-        {
-            "name": f"{row['step']}. {clean(row['touchpoint'])}",
-            "share": row["rate"] or 0.0,
-            "text": _reached(row["persons"], row["rate"], hide),
-        }
-        for row in frame.head(12).iter_rows(named=True)
-    ]
+    shown = blank_small(frame.head(_STEPS), "persons", hide, ["rate", "low", "high", "step_rate", *_TIMES, "persons"])
+    shown = shown.with_columns(pl.lit("").alias(GROUP))
     picture = Picture(
-        bars(rows, key="funnel"),
-        f"Bars for {plural(len(rows), 'step')} of the funnel, each with the persons that came so far.",
-        f"Each bar is the share of the persons at the first step who came so far{limit and f'{limit} of it'}."
-        + (f" The first 12 of {frame.height} steps." if frame.height > 12 else ""),
+        lambda width: draw_funnel(shown, width, [""], hidden=f"fewer than {hide}").bare(),
+        f"Bars for {plural(shown.height, 'step')} of the funnel, each with the persons that came so far.",
+        f"Each bar is the share of the persons at the first step who came so far{limit and f'{limit} of it'}; "
+        "the thin line is its 95 % interval."
+        + (f" The first {_STEPS} of {frame.height} steps." if frame.height > _STEPS else ""),
     )
     frame = with_bounds(blank_small(frame, "persons", hide, ["rate", "low", "high", "step_rate"]), "low", "high")
     columns = [
@@ -202,47 +206,6 @@ def _within(run: Mapping[str, Any]) -> str:
         return f" within {duration(timedelta(microseconds=to_us(given)))}"
     except ArgumentError:
         return f" within {short(given, _NAME)}"
-
-
-def _reached(count: int, rate: float | None, hide: int) -> str:
-    return persons(count, hide) if 0 < count < hide else f"{number(count)} · {percent(rate)}"
-
-
-def transitions(tables: Tables, run: Mapping[str, Any]) -> Section | None:
-    """List what follows what."""
-    if not has(tables, "transitions"):
-        return None
-    hide = run.get("hide_below", 10)
-    frame = (
-        tables["transitions"]
-        .with_columns(pl.col("source", "target").cast(pl.String))
-        .sort(["count", "source", "target"], descending=[True, False, False])
-    )
-    top = frame.row(0, named=True)
-    if "persons" in frame.columns:
-        frame = blank_small(frame, "persons", hide, ["count", "share"])
-    title = f"The step taken most often leads from {short(top['source'], _NAME)} to {short(top['target'], _NAME)}"
-    if top.get("persons", hide) >= hide:
-        title += f": {number(top['count'])} times"
-    if top.get("persons", hide) >= hide and top.get("share") is not None:
-        title += f", {percent(top['share'])} of all that followed {short(top['source'], _NAME)}"
-    columns = [
-        Col("source", "from"),
-        Col("target", "to"),
-        counts("count", "times", bar=True),
-        shares("share", "of what followed"),
-        groups("persons", "persons", hide),
-        spans("time_p50", "half within"),
-        spans("time_mean", "on average"),
-    ]
-    return Section(
-        "transitions",
-        "What follows what",
-        f"{title}.",
-        (),
-        (),
-        (table("Steps from one touchpoint to the next", frame, columns),),
-    )
 
 
 def sequences(tables: Tables, run: Mapping[str, Any]) -> Section | None:

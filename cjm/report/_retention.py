@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from cjm.report._charts import NARROW_PERIODS, Picture, heat
+from cjm.plot._retention import draw_retention
+from cjm.report._charts import WIDE, Picture
 from cjm.report._section import (
     Col,
     Section,
@@ -36,7 +37,7 @@ from cjm.report._text import (
 
 __all__ = ["retention"]
 
-_GROUPS, _PERIODS = 16, 12
+_GROUPS, _PERIODS, _PERIODS_NARROW = 16, 12, 6
 
 
 def retention(tables: Tables, run: Mapping[str, Any]) -> Section | None:
@@ -82,17 +83,19 @@ def _picture(frame: pl.DataFrame, start: date | None, hide: int) -> tuple[Pictur
     between = pl.col("cohort").is_between(known["cohort"].min(), known["cohort"].max())
     cohorts = drawn.filter(between)["cohort"].unique().sort()
     latest = cohorts.tail(_GROUPS)
-    cells = drawn.filter(pl.col("cohort").is_in(latest.implode())).drop_nulls("rate")
-    rows = [
-        {"x": period, "y": _label(cohort, start), "share": rate, "text": f"{100 * rate:.0f}"}
-        for cohort, period, rate in cells.select("cohort", "period", "rate").iter_rows()
-    ]
-    caption = f"Per cent of each group seen again; darker is more; blank: fewer than {hide}."
+    cells = drawn.filter(pl.col("cohort").is_in(latest.implode()))
+    for count in ("persons", "of"):
+        cells = blank_small(cells, count, hide, [count])
+    caption = f"Per cent of each group seen again; darker is more; hidden: fewer than {hide}."
     if cohorts.len() > _GROUPS or frame["period"].max() > _PERIODS:  # type: ignore[operator]
         caption += f" The latest {_GROUPS} groups and first {_PERIODS} periods at most."
-    caption += f" On a narrow screen, {NARROW_PERIODS} periods."
-    draw = heat(rows, [_label(cohort, start) for cohort in latest], x_title="periods since the first", key="retention")
+    caption += f" On a narrow screen, {_PERIODS_NARROW} periods."
     alt = f"A square a group of first visitors and period, for {plural(latest.len(), 'group')}."
+
+    def draw(width: int) -> str:
+        shown = cells if width == WIDE else cells.filter(pl.col("period") <= _PERIODS_NARROW)
+        return draw_retention(shown, width, lambda cohort: _label(cohort, start)).bare()
+
     return (Picture(draw, alt, caption),)
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import datetime
 from typing import Any
 
 import polars as pl
 
-from cjm.report._charts import COLOURS, Picture, panels
-from cjm.report._section import Col, Section, Tables, counts, groups, has, shares, table, total
-from cjm.report._text import clean, data_start, day, not_before, number, percent, plural, short
+from cjm.plot._axes import period_name
+from cjm.plot._svg import COLOURS
+from cjm.plot._timeline import OTHER, Curve, Panel, draw_panels, largest, local, points_of
+from cjm.plot._words import known_as
+from cjm.report._charts import Picture
+from cjm.report._section import Col, Section, Tables, blank_small, counts, groups, has, shares, table, total
+from cjm.report._text import data_start, day, not_before, number, percent, plural, short
 
 __all__ = ["timeline"]
 
@@ -31,7 +34,7 @@ def timeline(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     )
     by_period = frame.group_by("period").agg(pl.col("events").sum()).sort("period")
     whole = total(by_channel, "events")
-    unit = _unit(by_period["period"].to_list())
+    unit = period_name([local(when) for when in by_period["period"]])
     start = data_start(run)
     top_name, top_events = by_channel.row(0)
     peak = by_period.sort(["events", "period"], descending=[True, False]).row(0)
@@ -41,31 +44,16 @@ def timeline(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         since = not_before(peak[0], start)
         began = f"began on {day(since)}" if since is peak[0] else f"was the first, from {day(since)},"
         title += f"; the busiest {unit} {began} with {plural(peak[1], 'event')}"
-    names = by_channel["channel"].to_list()
-    shown = names if len(names) <= 8 else [*names[:7], "(other)"]
-    folded = (
-        frame.with_columns(
-            pl.when(pl.col("channel").is_in(shown)).then("channel").otherwise(pl.lit("(other)")).alias("channel")
-        )
-        .group_by("period", "channel")
-        .agg(pl.col("events").sum())
-    )
-    # A period in which a channel is silent is a zero, not a gap that the line jumps over.
-    grid = by_period.select("period").join(pl.DataFrame({"channel": shown}), how="cross")
-    points = grid.join(folded, on=["period", "channel"], how="left", maintain_order="left").with_columns(
-        pl.col("events").fill_null(0)
-    )
-    areas = []
-    for name in shown:
-        one = points.filter(pl.col("channel") == name)
-        events = total(one, "events")
-        rows = [{"x": _iso(when), "y": count} for when, count in one.select("period", "events").iter_rows()]
-        areas.append((clean(name), f"{plural(events, 'event')} ({percent(events / whole if whole else None)})", rows))
+    shown = largest(frame, "channel", len(COLOURS))
+    periods = sorted({local(when) for when in by_period["period"]})
+    panels = [
+        _panel(frame, name, shown, colour, periods, whole, hide) for name, colour in zip(shown, COLOURS, strict=False)
+    ]
     picture = Picture(
-        panels(areas, COLOURS[: len(areas)], key="timeline"),
-        f"Events a {unit} for {plural(len(shown), 'channel')}, one panel each.",
-        f"Events a {unit}, each channel on its own scale from zero. "
-        f"The first and the last {unit} may be cut by the period of the data.",
+        lambda width: draw_panels(panels, width).bare(),
+        f"Events and persons a {unit} for {plural(len(shown), 'channel')}, one panel each.",
+        f"Events (filled) and persons (dashed) a {unit}, each channel on its own scale from zero. "
+        f"Gaps: fewer than {hide} persons. The first and the last {unit} may be cut by the period of the data.",
     )
     cells = frame.sort(["period", "events", "channel"], descending=[True, True, False])
     columns = [
@@ -89,21 +77,14 @@ def timeline(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     )
 
 
-def _unit(periods: list[datetime]) -> str:
-    """Name the distance of the periods; a single period is a period."""
-    if len(periods) < 2:
-        return "period"
-    least = min(later - earlier for earlier, later in pairwise(periods))
-    for name, longest in (
-        ("hour", timedelta(hours=2)),
-        ("day", timedelta(days=2)),
-        ("week", timedelta(days=8)),
-        ("month", timedelta(days=32)),
-    ):
-        if least < longest:
-            return name
-    return "period"
-
-
-def _iso(when: datetime) -> str:
-    return when.replace(tzinfo=None).isoformat() + "Z"
+def _panel(
+    frame: pl.DataFrame, name: str, shown: list[str], colour: str, periods: list[datetime], whole: int, hide: int
+) -> Panel:
+    """Return the lines of a channel; persons of several channels together are not known."""
+    one = frame.filter(~pl.col("channel").is_in(shown) if name == OTHER else pl.col("channel") == name)
+    events = total(one, "events")
+    curves = [Curve("events", points_of(one, "events", periods), colour, filled=True)]
+    if name != OTHER and "persons" in frame.columns:
+        seen = blank_small(one, "persons", hide, ["persons"])
+        curves.append(Curve("persons", points_of(seen, "persons", periods), colour, dashed=True))
+    return Panel(known_as(name), f"{plural(events, 'event')} ({percent(events / whole if whole else None)})", curves)

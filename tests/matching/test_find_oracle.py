@@ -10,7 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cjm.errors import PatternError
-from cjm.journeys import EventArrays, Journeys
+from cjm.journeys import EventArrays, Journeys, SessionRule
+from cjm.journeys._bucket import MemoryBucket
 from cjm.matching import find, find_matches
 from cjm.patterns import AttributeTest, Name, Pattern, Selector, Step, _parts
 
@@ -29,12 +30,19 @@ def journeys_of(logs, end=None):
         offsets=np.cumsum([0, *(len(log) for _, log in kept)]).astype(np.int64),
         time=np.array([event[0] for event in events], dtype=np.int64),
         code=np.array([LETTERS.index(event[1]) for event in events], dtype=np.int32),
-        session=np.arange(len(events), dtype=np.int64),
-        known=np.array([event[0] for event in events], dtype=np.int64),
+        session_number=np.arange(len(kept), dtype=np.int64),
+        session_offsets=np.cumsum([0, *(len(log) for _, log in kept)]).astype(np.int64),
     )
     attributes = pl.DataFrame({"flag": [event[2] for event in events]}, schema={"flag": pl.Boolean})
     latest = max((event[0] for event in events), default=0)
-    return Journeys(arrays, touchpoints, attributes, gap=1, end=latest if end is None else end)
+    return Journeys(
+        [MemoryBucket(arrays, attributes)],
+        touchpoints,
+        attributes.schema,
+        rule=SessionRule(None),
+        start=0,
+        end=latest if end is None else end,
+    )
 
 
 def passes(selector, event):

@@ -1,0 +1,66 @@
+"""A bucket: all events of the persons in one range of person numbers, in memory or on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import polars as pl
+
+from cjm.journeys._arrays import EventArrays
+
+__all__ = ["Bucket", "MemoryBucket"]
+
+
+class Bucket(Protocol):
+    """What ``Journeys`` needs of a bucket."""
+
+    @property
+    def events(self) -> int:
+        """Number of events."""
+
+    @property
+    def persons(self) -> int:
+        """Number of persons."""
+
+    @property
+    def sessions(self) -> int:
+        """Number of sessions."""
+
+    def arrays(self) -> EventArrays:
+        """Return the arrays."""
+
+    def attributes(self, names: Sequence[str]) -> pl.DataFrame:
+        """Return some attributes of the events, in the order of the arrays; text as Categorical."""
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryBucket:
+    """A bucket whose arrays and attributes are in memory."""
+
+    held: EventArrays
+    columns: pl.DataFrame
+
+    @property
+    def events(self) -> int:
+        """Number of events."""
+        return len(self.held.time)
+
+    @property
+    def persons(self) -> int:
+        """Number of persons."""
+        return len(self.held.person)
+
+    @property
+    def sessions(self) -> int:
+        """Number of sessions."""
+        return len(self.held.session_number)
+
+    def arrays(self) -> EventArrays:
+        """Return the arrays."""
+        return self.held
+
+    def attributes(self, names: Sequence[str]) -> pl.DataFrame:
+        """Return some attributes of the events, in the order of the arrays."""
+        return self.columns.select(names)

@@ -1,0 +1,226 @@
+"""Pieces of events as they arrive: coded, kept in memory while they fit, else put aside by person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from cjm.codes import Dictionary, Numbering
+from cjm.contracts import TIME
+from cjm.errors import InputError
+from cjm.events import together
+from cjm.journeys._order import Unordered
+
+__all__ = ["Collector", "Persons"]
+
+IntArray = npt.NDArray[np.int64]
+
+_IN_MEMORY = 20_000_000  # events; more are put aside on disk
+_BUCKETS = 6  # bits of the person number that name a bucket: 64 of them
+_NUMBER = 63  # bits of a person number
+
+
+class Persons:
+    """Persons by their numbers, or by texts that numbers are made of.
+
+    Parameters
+    ----------
+    number : callable, optional
+        From the texts of identifiers to person numbers; without it persons are numbers already.
+    """
+
+    def __init__(self, number: Callable[[pl.Series], IntArray] | None = None) -> None:
+        self._number = number
+        self._numbering = Numbering()
+        self._texts = pl.Series(dtype=pl.String)
+
+    def encode(self, column: pl.Series) -> npt.NDArray[np.int32]:
+        """Return the code of each person; none is null."""
+        if self._number is None:
+            return self._numbering.encode(column.to_numpy())
+        code = column.to_physical()
+        count = int(code.max() or 0) + 1 if len(code) else 0
+        if count > len(self._texts):
+            self._texts = pl.Series(np.arange(count, dtype=np.uint32)).cat.to(column.dtype).cast(pl.String)
+        return code.to_numpy().view(np.int32)
+
+    @property
+    def numbers(self) -> IntArray:
+        """Person number of each code."""
+        return self._numbering.numbers if self._number is None else self._number(self._texts)
+
+
+class Collector:
+    """Events piece by piece; in the end all of them, or bucket by bucket those of persons with neighbouring numbers."""
+
+    def __init__(self, persons: Persons) -> None:
+        self._persons = persons
+        self._coder = {"channel": Dictionary(), "event": Dictionary()}
+        self._touchpoints = Numbering()
+        self._held: list[Unordered] = []
+        self._rows = 0
+        self._spilled: list[tuple[Path, pl.DataFrame]] = []
+        self._folder: TemporaryDirectory[str] | None = None
+        self.start, self.end = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+
+    def add(self, piece: pl.DataFrame) -> None:
+        """Take events with ``person``, ``time``, ``channel``, ``event``, perhaps ``__known``, and anything else."""
+        if piece.is_empty():
+            return
+        names = [
+            column if column.dtype == pl.Categorical else self._coder[column.name].encode(column.cast(pl.String))
+            for column in (piece["channel"], piece["event"])
+        ]
+        channel, event = (column.to_physical().cast(pl.Int64).to_numpy() for column in names)
+        self._dtypes = [column.dtype for column in names]
+        time = piece["time"].cast(TIME).to_physical().to_numpy()
+        known = piece["__known"].to_physical().to_numpy() if "__known" in piece.columns else None
+        self._held.append(
+            Unordered(
+                self._persons.encode(piece["person"]),
+                time,
+                self._touchpoints.encode((channel << 32) | event),
+                known,
+                piece.drop("person", "time", "channel", "event", "__known", strict=False),
+            )
+        )
+        self.start, self.end = min(self.start, int(time.min())), max(self.end, int(time.max()))
+        self._rows += len(time)
+        if self._rows > _IN_MEMORY:
+            self._spill()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there was no event."""
+        return not self._held and not self._spilled
+
+    @property
+    def numbers(self) -> IntArray:
+        """Person number of each code."""
+        return self._persons.numbers
+
+    def touchpoints(self) -> tuple[pl.DataFrame, npt.NDArray[np.int32]]:
+        """Return the touchpoints by name, and the row of each code that the events carry.
+
+        Raises
+        ------
+        InputError
+            If two touchpoints are written alike.
+        """
+        keys = self._touchpoints.numbers
+        channel, event = (
+            pl.Series(part.astype(np.uint32)).cat.to(dtype).cast(pl.String)
+            for part, dtype in zip((keys >> 32, keys & 0xFFFFFFFF), self._dtypes, strict=True)
+        )
+        table = pl.DataFrame({"touchpoint": channel + ":" + event, "channel": channel, "event": event})
+        order = table.select(pl.arg_sort_by("touchpoint", "channel")).to_series()
+        sorted_ = table[order]
+        twice = sorted_.filter(pl.col("touchpoint").is_duplicated())
+        if not twice.is_empty():
+            raise InputError.at(
+                f"two touchpoints are both written {twice['touchpoint'][0]!r}: "
+                f"channels {twice['channel'][:2].to_list()}",
+                hint='Rename one of the channels so that it holds no ":"',
+            )
+        row = np.empty(len(order), dtype=np.int32)
+        row[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
+        return sorted_, row
+
+    def folder(self) -> Path:
+        """Return the folder for what does not fit into memory; it goes when nobody refers to ``keeper`` any more."""
+        if self._folder is None:
+            self._folder = TemporaryDirectory(prefix="cjm-")
+        return Path(self._folder.name)
+
+    @property
+    def keeper(self) -> object:
+        """Keeps the folder alive; None where all is in memory."""
+        return self._folder
+
+    def parts(self) -> Iterator[Unordered]:
+        """Yield the events, in order of arrival: all together, or bucket by bucket if they did not fit into memory."""
+        if not self._spilled:
+            yield self._take()
+            return
+        if self._held:
+            self._spill()
+        target = together([schema for _, schema in self._spilled], "the sources")
+        for bucket in range(1 << _BUCKETS):
+            frames = []
+            for folder, schema in self._spilled:
+                path = folder / f"{bucket}.arrow"
+                if path.exists():
+                    frame = pl.read_ipc(path, memory_map=False)
+                    path.unlink()
+                    frames.append(
+                        frame.with_columns(
+                            pl.col(name).cat.to(dtype)
+                            for name, dtype in schema.schema.items()
+                            if dtype == pl.Categorical
+                        )
+                    )
+            if frames:
+                yield _from_frame(together([target, *frames], "the sources"))
+
+    def _take(self) -> Unordered:
+        """Put the pieces in memory end to end, column by column, and let go of them."""
+        held, self._held, self._rows = self._held, [], 0
+        if len(held) == 1:
+            return held[0]
+        late = any(piece.known is not None for piece in held)
+        known = np.concatenate([piece.time if piece.known is None else piece.known for piece in held]) if late else None
+        joined: dict[str, npt.NDArray[np.generic]] = {}
+        for name in ("person", "time", "touchpoint"):
+            joined[name] = np.concatenate([getattr(piece, name) for piece in held])
+            for piece in held:
+                delattr(piece, name)
+        rest = together([piece.rest for piece in held], "the sources")
+        return Unordered(**joined, known=known, rest=rest)
+
+    def _spill(self) -> None:
+        """Put what is in memory on disk, a file a bucket."""
+        from cjm.kernels._jit import as_array
+        from cjm.kernels.sorting import order_by_rank
+
+        events = self._take()
+        bucket = (self.numbers >> (_NUMBER - _BUCKETS)).astype(np.int32)
+        counts = np.bincount(bucket[events.person], minlength=1 << _BUCKETS)
+        offsets = np.concatenate(([0], np.cumsum(counts)))
+        order = pl.Series(order_by_rank(as_array(events.person, np.int32), as_array(bucket, np.int32), offsets))
+        frame = _to_frame(events)
+        schema = frame.clear()
+        frame = frame.with_columns(pl.col(pl.Categorical).to_physical())
+        folder = self.folder() / f"part-{len(self._spilled)}"
+        folder.mkdir()
+        for number in np.flatnonzero(counts):
+            rows = order[int(offsets[number]) : int(offsets[number + 1])]
+            frame[rows].write_ipc(folder / f"{number}.arrow", compression="lz4")
+        self._spilled.append((folder, schema))
+
+
+_CORE = ("__person", "__time", "__touchpoint", "__known")
+
+
+def _to_frame(events: Unordered) -> pl.DataFrame:
+    core = {"__person": events.person, "__time": events.time, "__touchpoint": events.touchpoint}
+    if events.known is not None:
+        core["__known"] = events.known
+    return pl.DataFrame(core).with_columns(events.rest)
+
+
+def _from_frame(frame: pl.DataFrame) -> Unordered:
+    known = None
+    if "__known" in frame.columns:  # null where a part had no event that was known late
+        known = frame["__known"].fill_null(frame["__time"]).to_numpy()
+    return Unordered(
+        frame["__person"].to_numpy(),
+        frame["__time"].to_numpy(),
+        frame["__touchpoint"].to_numpy(),
+        known,
+        frame.drop(_CORE, strict=False),
+    )

@@ -1,0 +1,113 @@
+"""The public tables of journeys, made bucket by bucket from the arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from cjm.contracts import TIME
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from cjm.journeys._core import Journeys
+
+    IntArray = npt.NDArray[np.int64]
+    Rows = Callable[[Journeys, Collection[str]], Mapping[str, pl.Series]]
+
+__all__ = ["event_rows", "lazily", "person_rows", "session_rows"]
+
+
+def lazily(
+    buckets: Callable[[], Iterator[Journeys]], rows: Rows, schema: Mapping[str, pl.DataType | type[pl.DataType]]
+) -> pl.LazyFrame:
+    """Return a lazy frame of ``schema`` that makes its columns with ``rows``, and only those that are asked for."""
+    from polars.io.plugins import register_io_source
+
+    def source(
+        wanted: list[str] | None, predicate: pl.Expr | None, limit: int | None, _: int | None
+    ) -> Iterator[pl.DataFrame]:
+        names = list(schema) if wanted is None else wanted
+        for bucket in buckets():
+            made = rows(bucket, names)
+            frame = pl.DataFrame([made[name].alias(name) for name in names])
+            if limit is not None:
+                frame = frame.head(limit)
+                limit -= frame.height
+            yield frame if predicate is None else frame.filter(predicate)
+            if limit == 0:
+                break
+
+    return register_io_source(source, schema=dict(schema), is_pure=True)
+
+
+def event_rows(bucket: Journeys, names: Collection[str]) -> dict[str, pl.Series]:
+    """Return columns of contract JOURNEY_EVENTS."""
+    arrays = bucket.arrays
+    made: dict[str, pl.Series] = {}
+    for name in names:
+        if name == "person":
+            made[name] = pl.Series(np.repeat(arrays.person, np.diff(arrays.offsets)))
+        elif name == "time":
+            made[name] = pl.Series(arrays.time).cast(TIME)
+        elif name == "session":
+            made[name] = pl.Series(arrays.session)
+        elif name in bucket.touchpoints.columns:
+            made[name] = bucket.touchpoints[name].gather(pl.Series(arrays.code))
+        else:
+            column = bucket.attribute(name)
+            made[name] = column.cast(pl.String) if column.dtype == pl.Categorical else column
+    return made
+
+
+def session_rows(bucket: Journeys, names: Collection[str]) -> dict[str, pl.Series]:
+    """Return columns of contract SESSIONS."""
+    arrays = bucket.arrays
+    offsets = arrays.session_offsets
+    first, last = offsets[:-1], offsets[1:] - 1
+    made = {"session": pl.Series(arrays.session_number)} | _spans(arrays.time, first, last, ("start", "end"))
+    made["duration"] = made["end"] - made["start"]
+    made["events"] = pl.Series(np.diff(offsets))
+    if "person" in names:
+        sessions = np.diff(np.searchsorted(offsets, arrays.offsets))
+        made["person"] = pl.Series(np.repeat(arrays.person, sessions))
+    for name, rows in (("first", first), ("last", last)):
+        if name in names:
+            made[name] = bucket.touchpoints["touchpoint"].gather(pl.Series(arrays.code[rows]))
+    if "channels" in names:
+        made["channels"] = _channels(bucket, offsets)
+    return made
+
+
+def person_rows(bucket: Journeys, names: Collection[str]) -> dict[str, pl.Series]:
+    """Return columns of contract PERSONS."""
+    arrays = bucket.arrays
+    offsets = arrays.offsets
+    made = {"person": pl.Series(arrays.person)}
+    made |= _spans(arrays.time, offsets[:-1], offsets[1:] - 1, ("first_seen", "last_seen"))
+    made["events"] = pl.Series(np.diff(offsets))
+    if "sessions" in names:
+        made["sessions"] = pl.Series(np.diff(np.searchsorted(arrays.session_offsets, offsets)))
+    if "channels" in names:
+        made["channels"] = _channels(bucket, offsets)
+    return made
+
+
+def _spans(time: IntArray, first: IntArray, last: IntArray, names: tuple[str, str]) -> dict[str, pl.Series]:
+    return {name: pl.Series(time[rows]).cast(TIME) for name, rows in zip(names, (first, last), strict=True)}
+
+
+def _channels(bucket: Journeys, offsets: IntArray) -> pl.Series:
+    """Return how many channels each run of events has."""
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.journey_tables import distinct_in_runs
+
+    channel = bucket.touchpoints["channel"].rank("dense").to_numpy() - 1
+    count = int(channel.max()) + 1 if len(channel) else 0
+    found = distinct_in_runs(
+        as_array(offsets, np.int64), as_array(bucket.arrays.code, np.int32), as_array(channel, np.int32), count
+    )
+    return pl.Series(found)

@@ -1,0 +1,100 @@
+"""Distinct values to dense codes, in the order in which they first come."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from cjm.kernels._jit import kernel
+
+__all__ = ["code_numbers", "code_views"]
+
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
+
+@kernel
+def _spread(value: np.uint64) -> np.uint64:
+    value = (value ^ (value >> np.uint64(32))) * _MIX
+    return value ^ (value >> np.uint64(29))
+
+
+@kernel
+def code_views(
+    views: npt.NDArray[np.uint64],
+    absent: npt.NDArray[np.bool_],
+    slots: npt.NDArray[np.int32],
+    keys: npt.NDArray[np.uint64],
+    rows: npt.NDArray[np.int64],
+    count: int,
+    start: int,
+    long: bool,
+    codes: npt.NDArray[np.int32],
+) -> tuple[int, int]:
+    """Code the views of texts, shape (rows, 2), from ``start`` on; return the row reached and how many codes there are.
+
+    A text of up to 12 bytes lies in its view, so equal views are equal texts; ``long`` says whether longer ones, of
+    which the view says where they are stored, take part as well or get -2. Rows that are ``absent`` (empty: none is)
+    get -1. ``slots`` is a hash table of a power of two, -1 where free; ``keys[:count]`` and ``rows[:count]`` are the
+    view of each code and the row where it first came. It stops before a row for which ``keys`` has no room.
+    """
+    size = len(slots)
+    check = len(absent) > 0
+    for row in range(start, len(views)):
+        if check and absent[row]:
+            codes[row] = -1
+            continue
+        low, high = views[row, 0], views[row, 1]
+        if not long and (low & np.uint64(0xFFFFFFFF)) > 12:
+            codes[row] = -2
+            continue
+        slot = np.int64(_spread(low ^ _spread(high)) & np.uint64(size - 1))
+        while True:
+            code = slots[slot]
+            if code < 0 or (keys[code, 0] == low and keys[code, 1] == high):
+                break
+            slot = (slot + 1) & (size - 1)
+        if code < 0:
+            if count == len(keys):
+                return row, count
+            code = np.int32(count)
+            slots[slot] = code
+            keys[count, 0] = low
+            keys[count, 1] = high
+            rows[count] = row
+            count += 1
+        codes[row] = code
+    return len(views), count
+
+
+@kernel
+def code_numbers(
+    numbers: npt.NDArray[np.int64],
+    slots: npt.NDArray[np.int32],
+    distinct: npt.NDArray[np.int64],
+    count: int,
+    start: int,
+    codes: npt.NDArray[np.int32],
+) -> tuple[int, int]:
+    """Code ``numbers`` from ``start`` on; return the row reached and how many codes there are.
+
+    ``slots`` is a hash table of a power of two, -1 where free, and ``distinct[:count]`` the number of each code. It
+    stops before a row for which there is no room: ``distinct`` is half as long as ``slots``.
+    """
+    size = len(slots)
+    for row in range(start, len(numbers)):
+        value = numbers[row]
+        slot = np.int64(_spread(np.uint64(value)) & np.uint64(size - 1))
+        while True:
+            code = slots[slot]
+            if code < 0 or distinct[code] == value:
+                break
+            slot = (slot + 1) & (size - 1)
+        if code < 0:
+            if count == len(distinct):
+                return row, count
+            code = np.int32(count)
+            slots[slot] = code
+            distinct[count] = value
+            count += 1
+        codes[row] = code
+    return len(numbers), count

@@ -1,0 +1,65 @@
+"""Events to the order of persons and times."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from cjm.kernels._jit import kernel
+
+__all__ = ["order_by_rank", "order_by_time"]
+
+_FEW = 24
+
+
+@kernel
+def order_by_rank(
+    code: npt.NDArray[np.int32], rank: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64]
+) -> npt.NDArray[np.uint32]:
+    """Return the rows in ascending order of ``rank[code]``, rows of one rank in the order in which they stand.
+
+    ``offsets`` says where the rows of each rank begin in the result.
+    """
+    order = np.empty(len(code), dtype=np.uint32)
+    place = offsets.copy()
+    for row in range(len(code)):
+        at = rank[code[row]]
+        order[place[at]] = row
+        place[at] += 1
+    return order
+
+
+@kernel
+def order_by_time(
+    offsets: npt.NDArray[np.int64], time: npt.NDArray[np.int64], order: npt.NDArray[np.uint32]
+) -> int:
+    """Sort ``time`` and, with it, ``order`` inside each run of ``offsets``; equal times stay as they stand.
+
+    Returns how many runs were out of order.
+    """
+    sorted_runs = 0
+    for run in range(len(offsets) - 1):
+        first, stop = offsets[run], offsets[run + 1]
+        in_order = True
+        for event in range(first + 1, stop):
+            if time[event] < time[event - 1]:
+                in_order = False
+                break
+        if in_order:
+            continue
+        sorted_runs += 1
+        if stop - first <= _FEW:
+            for event in range(first + 1, stop):
+                now, row = time[event], order[event]
+                at = event
+                while at > first and time[at - 1] > now:
+                    time[at] = time[at - 1]
+                    order[at] = order[at - 1]
+                    at -= 1
+                time[at] = now
+                order[at] = row
+        else:
+            place = np.argsort(time[first:stop], kind="mergesort")
+            time[first:stop] = time[first:stop][place]
+            order[first:stop] = order[first:stop][place]
+    return sorted_runs
