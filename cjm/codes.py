@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-__all__ = ["Dictionary", "Numbering"]
+__all__ = ["Dictionary", "Numbering", "highest"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -74,7 +74,7 @@ class Dictionary:
     ) -> npt.NDArray[np.uint32]:
         distinct = part.gather(pl.Series(rows, dtype=pl.UInt32))
         coded = (distinct if clean is None else clean(distinct)).cast(self.dtype).to_physical()
-        self._size = max(self._size, int(coded.max() or 0) + 1)
+        self._size = max(self._size, highest(coded) + 1)
         self._blanks |= coded.null_count() > 0
         return coded.fill_null(_NULL).to_numpy()
 
@@ -92,6 +92,12 @@ class Dictionary:
 
 
 _NULL = 2**32 - 1
+
+
+def highest(codes: pl.Series) -> int:
+    """Return the highest of the codes of a column, -1 where there is none."""
+    top = codes.max()
+    return int(top) if isinstance(top, int) else -1
 
 
 class _Views:

@@ -9,9 +9,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from glob import glob, has_magic
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from cjm.errors import ArgumentError, InputError
@@ -34,7 +36,7 @@ _SUFFIXES = {
     ".feather": "arrow",
     ".ipc": "arrow",
 }
-_PIECE = 1_000_000  # rows
+_PIECE = 500_000  # rows
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__$")  # what pandas adds to Parquet files of itself
 
 
@@ -84,6 +86,21 @@ def _in_pieces(schemas: list[pl.Schema], source: Source) -> bool:
 def _cuts(rows: int) -> list[tuple[int, int]]:
     """Return the first row and the length of each piece; there is one, if empty."""
     return [(first, min(_PIECE, rows - first)) for first in range(0, max(rows, 1), _PIECE)]
+
+
+def _row_groups(path: Path) -> list[tuple[int, int]]:
+    """Return the same for a Parquet file, whose row groups are decoded whole."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        ends = np.cumsum([file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)])
+    total = int(ends[-1]) if len(ends) else 0
+    cuts = [0]
+    for end in ends.tolist():
+        if end - cuts[-1] >= _PIECE:
+            cuts.append(end)
+    cuts = cuts if len(cuts) > 1 and cuts[-1] == total else [*cuts, total]
+    return [(first, stop - first) for first, stop in pairwise(cuts)]
 
 
 def _with_declared_columns(tables: list[RawTable], source: Source) -> list[RawTable]:
@@ -214,14 +231,15 @@ def _parquet_schema(path: Path) -> pl.Schema:
 
 
 def _parquet_pieces(path: Path, source: Source) -> Iterator[RawTable]:
+    import pyarrow as pa
+
     try:
         lazy = pl.scan_parquet(path, hive_partitioning=False)
         if source.attributes is not None and not source.drop_duplicates:
             lazy = lazy.select([name for name in lazy.collect_schema().names() if name in source.declared])
-        rows = pl.scan_parquet(path, hive_partitioning=False).select(pl.len()).collect().item()
-        for first, length in _cuts(rows):
+        for first, length in _row_groups(path):
             yield RawTable(lazy.slice(first, length).collect(), path.name, first_row=first)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
         raise damaged(path, "Parquet", error) from error
 
 

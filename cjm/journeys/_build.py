@@ -153,18 +153,14 @@ def _journeys(collector: Collector, rule: SessionRule) -> Journeys:
     buckets: list[Bucket] = []
     sessions = 0
     schema = pl.Schema()
-    for events in collector.parts():
-        events.touchpoint = row[events.touchpoint]
-        if "value" not in events.rest.columns:
-            events.rest = events.rest.with_columns(pl.lit(None, dtype=pl.Float64).alias("value"))
-        events.rest = events.rest.select("value", pl.exclude("value"))
-        schema = events.rest.schema
-        arrays, attributes = ordered(events, numbers, rule, names, sessions)
+    for pieces in collector.parts():
+        arrays, attributes = ordered(pieces, numbers, row, names, rule, sessions)
+        schema = attributes.schema
         sessions += len(arrays.session_number)
         if collector.keeper is None:
             buckets.append(MemoryBucket(arrays, attributes))
         else:
             entry = write_bucket(collector.folder(), len(buckets), arrays, attributes)
-            dictionaries = {name: attributes[name].head(1) for name in attributes.columns}
+            dictionaries = attributes.select(pl.col(pl.Categorical)).head(1).to_dict()
             buckets.append(StoredBucket(collector.folder(), entry, dictionaries, collector.keeper))
     return Journeys(buckets, touchpoints, schema, rule=rule, start=collector.start, end=collector.end)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from cjm.codes import Dictionary, Numbering
+from cjm.codes import Dictionary, Numbering, highest
 from cjm.contracts import TIME
 from cjm.errors import InputError
 from cjm.events import together
@@ -21,6 +23,8 @@ __all__ = ["Collector", "Persons"]
 IntArray = npt.NDArray[np.int64]
 
 _IN_MEMORY = 20_000_000  # events; more are put aside on disk
+_AT_ONCE = 8  # pieces that are put aside together
+_OWN = ("person", "time", "channel", "event", "__known")
 _BUCKETS = 6  # bits of the person number that name a bucket: 64 of them
 _NUMBER = 63  # bits of a person number
 
@@ -37,22 +41,33 @@ class Persons:
     def __init__(self, number: Callable[[pl.Series], IntArray] | None = None) -> None:
         self._number = number
         self._numbering = Numbering()
-        self._texts = pl.Series(dtype=pl.String)
+        self._column = pl.Series(dtype=pl.String)  # one value, of the type that knows the texts
+        self._count = 0
 
     def encode(self, column: pl.Series) -> npt.NDArray[np.int32]:
         """Return the code of each person; none is null."""
         if self._number is None:
             return self._numbering.encode(column.to_numpy())
         code = column.to_physical()
-        count = int(code.max() or 0) + 1 if len(code) else 0
-        if count > len(self._texts):
-            self._texts = pl.Series(np.arange(count, dtype=np.uint32)).cat.to(column.dtype).cast(pl.String)
+        self._column = column.head(1)
+        self._count = max(self._count, highest(code) + 1)
         return code.to_numpy().view(np.int32)
 
     @property
     def numbers(self) -> IntArray:
         """Person number of each code."""
-        return self._numbering.numbers if self._number is None else self._number(self._texts)
+        if self._number is None:
+            return self._numbering.numbers
+        codes = pl.Series(np.arange(self._count, dtype=np.uint32))
+        return self._number(codes.cat.to(self._column.dtype).cast(pl.String))
+
+
+class _Folder:
+    """A folder for temporary files that goes with this object."""
+
+    def __init__(self) -> None:
+        self.path = Path(mkdtemp(prefix="cjm-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
 class Collector:
@@ -64,8 +79,8 @@ class Collector:
         self._touchpoints = Numbering()
         self._held: list[Unordered] = []
         self._rows = 0
-        self._spilled: list[tuple[Path, pl.DataFrame]] = []
-        self._folder: TemporaryDirectory[str] | None = None
+        self._spilled: list[tuple[Path, pl.Schema]] = []
+        self._folder: _Folder | None = None
         self.start, self.end = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 
     def add(self, piece: pl.DataFrame) -> None:
@@ -73,7 +88,9 @@ class Collector:
         if piece.is_empty():
             return
         names = [
-            column if column.dtype == pl.Categorical else self._coder[column.name].encode(column.cast(pl.String))
+            column
+            if isinstance(column.dtype, pl.Categorical)
+            else self._coder[column.name].encode(column.cast(pl.String))
             for column in (piece["channel"], piece["event"])
         ]
         channel, event = (column.to_physical().cast(pl.Int64).to_numpy() for column in names)
@@ -86,12 +103,12 @@ class Collector:
                 time,
                 self._touchpoints.encode((channel << 32) | event),
                 known,
-                piece.drop("person", "time", "channel", "event", "__known", strict=False),
+                {name: piece[name] for name in piece.columns if name not in _OWN},
             )
         )
         self.start, self.end = min(self.start, int(time.min())), max(self.end, int(time.max()))
         self._rows += len(time)
-        if self._rows > _IN_MEMORY:
+        if self._rows > _IN_MEMORY or (self._spilled and len(self._held) == _AT_ONCE):
             self._spill()
 
     @property
@@ -134,73 +151,59 @@ class Collector:
     def folder(self) -> Path:
         """Return the folder for what does not fit into memory; it goes when nobody refers to ``keeper`` any more."""
         if self._folder is None:
-            self._folder = TemporaryDirectory(prefix="cjm-")
-        return Path(self._folder.name)
+            self._folder = _Folder()
+        return self._folder.path
 
     @property
     def keeper(self) -> object:
-        """Keeps the folder alive; None where all is in memory."""
+        """Keeps the folder; None where all is in memory."""
         return self._folder
 
-    def parts(self) -> Iterator[Unordered]:
+    def parts(self) -> Iterator[list[Unordered]]:
         """Yield the events, in order of arrival: all together, or bucket by bucket if they did not fit into memory."""
         if not self._spilled:
-            yield self._take()
+            held, self._held = self._held, []
+            yield held
             return
-        if self._held:
-            self._spill()
-        target = together([schema for _, schema in self._spilled], "the sources")
+        self._spill()
         for bucket in range(1 << _BUCKETS):
-            frames = []
-            for folder, schema in self._spilled:
+            pieces = []
+            for folder, dtypes in self._spilled:
                 path = folder / f"{bucket}.arrow"
                 if path.exists():
-                    frame = pl.read_ipc(path, memory_map=False)
+                    pieces.append(_from_frame(pl.read_ipc(path), dtypes))
                     path.unlink()
-                    frames.append(
-                        frame.with_columns(
-                            pl.col(name).cat.to(dtype)
-                            for name, dtype in schema.schema.items()
-                            if dtype == pl.Categorical
-                        )
-                    )
-            if frames:
-                yield _from_frame(together([target, *frames], "the sources"))
-
-    def _take(self) -> Unordered:
-        """Put the pieces in memory end to end, column by column, and let go of them."""
-        held, self._held, self._rows = self._held, [], 0
-        if len(held) == 1:
-            return held[0]
-        late = any(piece.known is not None for piece in held)
-        known = np.concatenate([piece.time if piece.known is None else piece.known for piece in held]) if late else None
-        joined: dict[str, npt.NDArray[np.generic]] = {}
-        for name in ("person", "time", "touchpoint"):
-            joined[name] = np.concatenate([getattr(piece, name) for piece in held])
-            for piece in held:
-                delattr(piece, name)
-        rest = together([piece.rest for piece in held], "the sources")
-        return Unordered(**joined, known=known, rest=rest)
+            if pieces:
+                # every bucket gets the columns and types that all of them together have
+                nothing = [_from_frame(pl.DataFrame(), dtypes) for _, dtypes in self._spilled]
+                yield nothing + pieces
 
     def _spill(self) -> None:
         """Put what is in memory on disk, a file a bucket."""
         from cjm.kernels._jit import as_array
-        from cjm.kernels.sorting import order_by_rank
+        from cjm.kernels.sorting import places
 
-        events = self._take()
         bucket = (self.numbers >> (_NUMBER - _BUCKETS)).astype(np.int32)
-        counts = np.bincount(bucket[events.person], minlength=1 << _BUCKETS)
-        offsets = np.concatenate(([0], np.cumsum(counts)))
-        order = pl.Series(order_by_rank(as_array(events.person, np.int32), as_array(bucket, np.int32), offsets))
-        frame = _to_frame(events)
-        schema = frame.clear()
-        frame = frame.with_columns(pl.col(pl.Categorical).to_physical())
-        folder = self.folder() / f"part-{len(self._spilled)}"
-        folder.mkdir()
-        for number in np.flatnonzero(counts):
-            rows = order[int(offsets[number]) : int(offsets[number + 1])]
-            frame[rows].write_ipc(folder / f"{number}.arrow", compression="lz4")
-        self._spilled.append((folder, schema))
+        while self._held:
+            held, self._held = self._held[:_AT_ONCE], self._held[_AT_ONCE:]
+            frame = together([_to_frame(piece) for piece in held], "the sources")
+            dtypes = frame.schema
+            frame = frame.with_columns(pl.col(pl.Categorical).to_physical())
+            person = frame["__person"].to_numpy()
+            counts = np.bincount(bucket[person], minlength=1 << _BUCKETS)
+            offsets = np.concatenate(([0], np.cumsum(counts)))
+            place = np.empty(len(person), dtype=np.uint32)
+            places(as_array(person, np.int32), as_array(bucket, np.int32), offsets.copy(), place)
+            order = np.empty_like(place)
+            order[place] = np.arange(len(place), dtype=np.uint32)
+            rows = pl.Series(order)
+            folder = self.folder() / f"part-{len(self._spilled)}"
+            folder.mkdir()
+            for number in np.flatnonzero(counts):
+                part = frame[rows[int(offsets[number]) : int(offsets[number + 1])]]
+                part.write_ipc(folder / f"{number}.arrow", compression="lz4")
+            self._spilled.append((folder, dtypes))
+        self._rows = 0
 
 
 _CORE = ("__person", "__time", "__touchpoint", "__known")
@@ -210,17 +213,22 @@ def _to_frame(events: Unordered) -> pl.DataFrame:
     core = {"__person": events.person, "__time": events.time, "__touchpoint": events.touchpoint}
     if events.known is not None:
         core["__known"] = events.known
-    return pl.DataFrame(core).with_columns(events.rest)
+    return pl.DataFrame({**core, **events.rest})
 
 
-def _from_frame(frame: pl.DataFrame) -> Unordered:
+def _from_frame(frame: pl.DataFrame, dtypes: pl.Schema) -> Unordered:
+    if frame.is_empty():
+        frame = pl.DataFrame(schema=dtypes).with_columns(pl.col(pl.Categorical).to_physical())
+    frame = frame.with_columns(
+        pl.col(name).cat.to(dtype) for name, dtype in dtypes.items() if isinstance(dtype, pl.Categorical)
+    )
     known = None
-    if "__known" in frame.columns:  # null where a part had no event that was known late
+    if "__known" in frame.columns:  # null where a piece had no event that was known late
         known = frame["__known"].fill_null(frame["__time"]).to_numpy()
     return Unordered(
         frame["__person"].to_numpy(),
         frame["__time"].to_numpy(),
         frame["__touchpoint"].to_numpy(),
         known,
-        frame.drop(_CORE, strict=False),
+        {name: frame[name] for name in frame.columns if name not in _CORE},
     )

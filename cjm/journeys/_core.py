@@ -113,7 +113,7 @@ class Journeys:
     def frame(self) -> pl.LazyFrame:
         """Contract JOURNEY_EVENTS: one row an event. Only the columns that are asked for are made."""
         schema = dict(CONTRACTS["JOURNEY_EVENTS"].columns) | {
-            name: pl.String() if dtype == pl.Categorical else dtype for name, dtype in self.schema.items()
+            name: pl.String() if isinstance(dtype, pl.Categorical) else dtype for name, dtype in self.schema.items()
         }
         return lazily(self.buckets, event_rows, schema)
 

@@ -59,7 +59,7 @@ def event_rows(bucket: Journeys, names: Collection[str]) -> dict[str, pl.Series]
             made[name] = bucket.touchpoints[name].gather(pl.Series(arrays.code))
         else:
             column = bucket.attribute(name)
-            made[name] = column.cast(pl.String) if column.dtype == pl.Categorical else column
+            made[name] = column.cast(pl.String) if isinstance(column.dtype, pl.Categorical) else column
     return made
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from cjm.errors import InputError
+from cjm.events import together
 from cjm.journeys._arrays import EventArrays
 from cjm.journeys._sessions import SessionRule, session_offsets
 
@@ -19,7 +23,7 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(eq=False)
 class Unordered:
-    """Events in order of arrival; what is used up while they are sorted is dropped from here.
+    """A piece of events in order of arrival; what is used up while they are sorted is dropped from here.
 
     Attributes
     ----------
@@ -27,10 +31,10 @@ class Unordered:
         Code of the person.
     time : ndarray of int64
     touchpoint : ndarray of int32
-        Row in the table of touchpoints.
+        Code of the touchpoint.
     known : ndarray of int64, or None
         When it could be known whose event it is.
-    rest : polars.DataFrame
+    rest : dict of str to polars.Series
         ``value`` and attributes.
     """
 
@@ -38,22 +42,35 @@ class Unordered:
     time: IntArray
     touchpoint: npt.NDArray[np.int32]
     known: IntArray | None
-    rest: pl.DataFrame
+    rest: dict[str, pl.Series]
+
+    @property
+    def height(self) -> int:
+        """Number of events."""
+        return len(self.person)
 
 
 def ordered(
-    events: Unordered, numbers: IntArray, rule: SessionRule, touchpoints: pl.Series, first_session: int
+    pieces: Sequence[Unordered],
+    numbers: IntArray,
+    rows: npt.NDArray[np.int32],
+    touchpoints: pl.Series,
+    rule: SessionRule,
+    first_session: int,
 ) -> tuple[EventArrays, pl.DataFrame]:
     """Sort events by person number and time, those that tie as they came, and cut sessions.
 
     Parameters
     ----------
-    events : Unordered
+    pieces : sequence of Unordered
+        In order of arrival. They are used up.
     numbers : ndarray of int64
         Person number of each code.
-    rule : SessionRule
+    rows : ndarray of int32
+        Row in ``touchpoints`` of each code of a touchpoint.
     touchpoints : polars.Series
-        Name of each row of the table of touchpoints.
+        Their names.
+    rule : SessionRule
     first_session : int
         Number of the first session.
 
@@ -61,7 +78,7 @@ def ordered(
     -------
     EventArrays
     polars.DataFrame
-        ``events.rest`` in the same order.
+        ``value`` and attributes in the same order.
 
     Raises
     ------
@@ -69,35 +86,73 @@ def ordered(
         If two persons have one number.
     """
     from cjm.kernels._jit import as_array
-    from cjm.kernels.sorting import order_by_rank, order_by_time
+    from cjm.kernels.sorting import order_by_time, places
 
-    counts = np.bincount(events.person, minlength=len(numbers))
+    counts = np.zeros(len(numbers), dtype=np.int64)
+    for piece in pieces:
+        counts += np.bincount(piece.person, minlength=len(numbers))
     codes = np.flatnonzero(counts)
     codes = codes[np.argsort(numbers[codes], kind="stable")]
     person = numbers[codes]
     if np.any(person[1:] == person[:-1]):
         raise InputError.at(
-            "two persons have the same person number",
-            where="build_journeys",
-            hint="Stitch with another salt=",
+            "two persons have the same person number", where="build_journeys", hint="Stitch with another salt="
         )
     offsets = np.concatenate(([0], np.cumsum(counts[codes])))
     rank = np.full(len(numbers), -1, dtype=np.int32)
     rank[codes] = np.arange(len(codes))
-    order = order_by_rank(as_array(events.person, np.int32), as_array(rank, np.int32), as_array(offsets, np.int64))
-    events.person = np.empty(0, dtype=np.int32)
-    time = events.time[order]
-    events.time = np.empty(0, dtype=np.int64)
-    order_by_time(as_array(offsets, np.int64), time, order)
-    code = events.touchpoint[order]
-    events.touchpoint = np.empty(0, dtype=np.int32)
-    known = None
-    if events.known is not None:
-        known = np.maximum(time, events.known[order])
-        events.known = None
-        if np.array_equal(known, time):
-            known = None
+    free, place = offsets[:-1].copy(), np.empty(offsets[-1], dtype=np.uint32)
+    ends = np.cumsum([0, *(piece.height for piece in pieces)])
+    spans = [slice(first, stop) for first, stop in pairwise(ends.tolist())]
+    for piece, span in zip(pieces, spans, strict=True):
+        places(as_array(piece.person, np.int32), as_array(rank, np.int32), free, place[span])
+
+    def sorted_(name: str, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        values = np.empty(len(place), dtype=dtype)
+        for piece, span in zip(pieces, spans, strict=True):
+            values[place[span]] = getattr(piece, name)
+            setattr(piece, name, None)
+        return values
+
+    late = any(piece.known is not None for piece in pieces)
+    if late:
+        for piece in pieces:
+            piece.known = piece.time if piece.known is None else np.maximum(piece.time, piece.known)
+    time = sorted_("time", np.int64)
+    order = np.empty(0, dtype=np.uint32)
+    unsorted = order_by_time(as_array(offsets, np.int64), time, order) > 0
+    if unsorted:
+        order = np.arange(len(place), dtype=np.uint32)
+        order_by_time(as_array(offsets, np.int64), time, order)
+        moved = np.empty_like(place)
+        moved[order] = np.arange(len(place), dtype=np.uint32)
+        place = moved[place]
+    code = rows[sorted_("touchpoint", np.int32)]
+    known = sorted_("known", np.int64) if late else None
     cuts = session_offsets(rule, offsets, time, code, touchpoints)
     sessions = np.arange(first_session, first_session + len(cuts) - 1, dtype=np.int64)
     arrays = EventArrays(person, offsets, time, code, sessions, cuts, known)
-    return arrays, events.rest[pl.Series(order)]
+    return arrays, _rest(pieces, place)
+
+
+def _rest(pieces: Sequence[Unordered], place: npt.NDArray[np.uint32]) -> pl.DataFrame:
+    """Return the other columns in order, one after the other, so that few are in memory twice."""
+    order = np.empty_like(place)
+    order[place] = np.arange(len(place), dtype=np.uint32)
+    rows = pl.Series(order)
+    names = dict.fromkeys(name for piece in pieces for name in piece.rest)
+    columns = []
+    for name in names:
+        parts = []
+        for piece in pieces:
+            column = piece.rest.pop(name, None)
+            if column is None:  # a source without it
+                column = pl.repeat(None, piece.height, dtype=pl.Null, eager=True)
+            parts.append(column.alias(name).to_frame())
+        columns.append(together(parts, "the sources")[name].gather(rows))
+    value = pl.repeat(None, len(place), dtype=pl.Float64, eager=True).alias("value")
+    return (
+        pl.DataFrame(columns or {"value": value})
+        .with_columns(*([] if "value" in names else [value]))
+        .select("value", pl.exclude("value"))
+    )

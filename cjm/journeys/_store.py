@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -94,7 +95,7 @@ def write_bucket(folder: Path, number: int, arrays: EventArrays, attributes: pl.
         "persons": pl.DataFrame({"person": arrays.person, "offset": arrays.offsets[:-1]}),
         "sessions": pl.DataFrame({"session": arrays.session_number, "offset": arrays.session_offsets[:-1]}),
     }
-    texts = [name for name, dtype in attributes.schema.items() if dtype == pl.Categorical]
+    texts = [name for name, dtype in attributes.schema.items() if isinstance(dtype, pl.Categorical)]
     files = {}
     for part, table in tables.items():
         name = f"bucket-{number:04d}-{part}.parquet"
@@ -119,7 +120,7 @@ def write_journeys(journeys: Journeys, path: str | Path, *, bucket_events: int) 
     """
     if bucket_events < 1:
         raise ArgumentError.at(f"must be 1 or more, not {bucket_events}", where="bucket_events=")
-    texts = [name for name, dtype in journeys.schema.items() if dtype == pl.Categorical]
+    texts = [name for name, dtype in journeys.schema.items() if isinstance(dtype, pl.Categorical)]
     used = {name: _used(journeys, name) for name in texts}
     with new_folder(Path(path)) as folder:
         marks = {"touchpoints.parquet": _write_table(folder / "touchpoints.parquet", journeys.touchpoints)}
@@ -164,7 +165,7 @@ def _pieces(
         attributes = pl.DataFrame([_renumbered(bucket.attribute(name), used.get(name)) for name in journeys.schema])
         wanted = np.arange(0, max(bucket.height, 1), bucket_events)
         cuts = np.append(np.unique(np.searchsorted(arrays.offsets[:-1], wanted)), len(arrays.person))
-        for first, stop in zip(cuts[:-1], cuts[1:], strict=True):
+        for first, stop in pairwise(cuts):
             if stop > first or bucket.height == 0:
                 rows = slice(int(arrays.offsets[first]), int(arrays.offsets[stop]))
                 yield arrays.of_persons(int(first), int(stop)), attributes[rows]

@@ -7,37 +7,36 @@ import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
 
-__all__ = ["order_by_rank", "order_by_time"]
+__all__ = ["order_by_time", "places"]
 
 _FEW = 24
 
 
 @kernel
-def order_by_rank(
-    code: npt.NDArray[np.int32], rank: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64]
-) -> npt.NDArray[np.uint32]:
-    """Return the rows in ascending order of ``rank[code]``, rows of one rank in the order in which they stand.
+def places(
+    code: npt.NDArray[np.int32],
+    rank: npt.NDArray[np.int32],
+    free: npt.NDArray[np.int64],
+    found: npt.NDArray[np.uint32],
+) -> None:
+    """Write to ``found`` where each row goes when rows are sorted by ``rank[code]``, those of one rank as they stand.
 
-    ``offsets`` says where the rows of each rank begin in the result.
+    ``free`` is the next free place of each rank, and is moved on.
     """
-    order = np.empty(len(code), dtype=np.uint32)
-    place = offsets.copy()
     for row in range(len(code)):
         at = rank[code[row]]
-        order[place[at]] = row
-        place[at] += 1
-    return order
+        found[row] = free[at]
+        free[at] += 1
 
 
 @kernel
-def order_by_time(
-    offsets: npt.NDArray[np.int64], time: npt.NDArray[np.int64], order: npt.NDArray[np.uint32]
-) -> int:
+def order_by_time(offsets: npt.NDArray[np.int64], time: npt.NDArray[np.int64], order: npt.NDArray[np.uint32]) -> int:
     """Sort ``time`` and, with it, ``order`` inside each run of ``offsets``; equal times stay as they stand.
 
-    Returns how many runs were out of order.
+    Returns how many runs were out of order. Where ``order`` is empty, they are only counted.
     """
     sorted_runs = 0
+    count_only = len(order) == 0
     for run in range(len(offsets) - 1):
         first, stop = offsets[run], offsets[run + 1]
         in_order = True
@@ -48,6 +47,8 @@ def order_by_time(
         if in_order:
             continue
         sorted_runs += 1
+        if count_only:
+            continue
         if stop - first <= _FEW:
             for event in range(first + 1, stop):
                 now, row = time[event], order[event]

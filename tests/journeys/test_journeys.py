@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -13,7 +11,7 @@ from hypothesis import strategies as st
 
 import cjm
 from cjm.contracts import CONTRACTS, TIME
-from cjm.errors import ArgumentError, InputError, RunError
+from cjm.errors import ArgumentError, InputError
 from cjm.journeys import journeys_from_frame
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -124,39 +122,3 @@ def test_stitched_journeys_number_customers_as_unstitched_ones() -> None:
     assert set(stitched.arrays.person) == set(plain.arrays.person)
     assert len(stitched.arrays.time) == 3
     assert "customer" not in stitched.frame.collect_schema()
-
-
-@settings(deadline=None, max_examples=20)
-@given(events_of_persons)
-def test_the_store_gives_back_what_was_written(tmp_path_factory: pytest.TempPathFactory, events: list[Event]) -> None:
-    folder = tmp_path_factory.mktemp("store") / "journeys"
-    journeys = journeys_from_frame(frame_of(events), gap=60_000_000)
-    journeys.write(str(folder))
-    back = cjm.open_journeys(folder)
-    assert back.frame.collect().equals(journeys.frame.collect())
-    assert (back.gap, back.end) == (journeys.gap, journeys.end)
-
-
-def test_damage_in_the_store_is_noticed(tmp_path: Path) -> None:
-    journeys = journeys_from_frame(frame_of([(1, 0, "w", "a")]), gap=1)
-    folder = tmp_path / "store"
-    journeys.write(str(folder))
-    with pytest.raises(RunError, match="something already"):
-        journeys.write(str(folder))
-    for name in ("events.parquet", "touchpoints.parquet", "manifest.json"):
-        copy = tmp_path / f"copy-{name}"
-        shutil.copytree(folder, copy)
-        content = bytearray((copy / name).read_bytes())
-        content[content.index(b"end_us") + 10 if name == "manifest.json" else len(content) // 2] ^= 1
-        (copy / name).write_bytes(content)
-        with pytest.raises(InputError, match="damaged"):
-            cjm.open_journeys(copy)
-    (folder / "manifest.json").write_text('{"version": 99, "sha256": {}}')
-    with pytest.raises(InputError, match="not stored by format version 1"):
-        cjm.open_journeys(folder)
-    (folder / "manifest.json").write_text("[]")
-    with pytest.raises(InputError, match="not stored by format"):
-        cjm.open_journeys(folder)
-    with pytest.raises(InputError, match="no stored journeys"):
-        cjm.open_journeys(tmp_path)
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
