@@ -12,6 +12,8 @@ __all__ = ["Dictionary", "Numbering", "highest"]
 
 IntArray = npt.NDArray[np.int64]
 
+_NULL = 2**32 - 1
+
 
 class Dictionary:
     """Distinct texts, numbered in the order in which they are first met.
@@ -27,7 +29,7 @@ class Dictionary:
         self._held = pl.Series([""], dtype=self.dtype)  # Polars forgets the texts of a type that no column has
         self._size = 1
         self._short = _Views()
-        self._meaning = np.empty(0, dtype=np.uint32)
+        self._meaning = np.full(1 << 10, _NULL, dtype=np.uint32)  # of each short view; always null in the last two
         self._blanks = False  # whether a text became null when it was cleaned
 
     def encode(self, column: pl.Series, clean: Callable[[pl.Series], pl.Series] | None = None) -> pl.Series:
@@ -59,9 +61,13 @@ class Dictionary:
         absent = part.is_null().to_numpy() if part.null_count() else np.empty(0, dtype=np.bool_)
         before = self._short.count
         codes = self._short.encode(views, absent, long=False)
-        fresh = self._number(part, self._short.rows[before : self._short.count], clean)
-        self._meaning = np.concatenate([self._meaning, fresh])
-        found = np.append(self._meaning, np.array([_NULL, _NULL], dtype=np.uint32))[codes]  # -1, -2: the last two
+        count = self._short.count
+        if count + 2 > len(self._meaning):
+            grown = np.full(2 * count + 2, _NULL, dtype=np.uint32)
+            grown[:before] = self._meaning[:before]
+            self._meaning = grown
+        self._meaning[before:count] = self._number(part, self._short.rows[before:count], clean)
+        found = self._meaning[codes]  # -1 and -2 count from the end
         long = np.flatnonzero(codes == -2)
         if len(long):
             places = _Views()
@@ -89,9 +95,6 @@ class Dictionary:
     def decode(self, numbers: npt.NDArray[np.integer]) -> pl.Series:
         """Return the texts of numbers."""
         return pl.Series(numbers.astype(np.uint32)).cat.to(self.dtype).cast(pl.String)
-
-
-_NULL = 2**32 - 1
 
 
 def highest(codes: pl.Series) -> int:

@@ -74,11 +74,9 @@ def _from_floats(column: pl.Series, where: str) -> pl.Series:
 
 def is_placeholder(column: pl.Series, placeholders: Sequence[str] | None) -> pl.Series:
     """Return where a text is a placeholder: one of the usual ones, or of those given instead. Blank always is."""
-    distinct = column.unique().drop_nulls().cast(pl.String)
+    distinct = column.unique().drop_nulls()
     if placeholders is None:
         found = distinct.filter(distinct.str.contains(_PLACEHOLDER))
     else:
         found = distinct.filter(distinct.is_in(["", *placeholders]))
-    if found.is_empty():
-        return pl.Series([False]).new_from_index(0, len(column))
-    return column.is_in(found.cast(column.dtype).implode()).fill_null(False)
+    return column.is_in(found.implode()).fill_null(False)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from cjm.codes import Dictionary
 from cjm.contracts import TIME
 from cjm.errors import InputError
 from cjm.events._quality import Findings
@@ -53,6 +57,7 @@ class Converted:
     _faults: dict[str, _Fault] = field(default_factory=dict)
     _short: list[InputError] = field(default_factory=list)
     _midnights: list[tuple[bool, int, str]] = field(default_factory=list)
+    _nobody: defaultdict[str, list[pl.Series]] = field(default_factory=partial(defaultdict, list))
     _on_error: str = "raise"
     _column: str = ""
 
@@ -141,7 +146,7 @@ def _events(
     nobody = pl.Series([True]).new_from_index(0, raw.height)
     for kind in source.ids:
         ids = raw[f"__id {kind}"]
-        placeholder = is_placeholder(ids, source.placeholders)
+        placeholder = _placeholders(ids, coder[f"__id {kind}"], found._nobody[kind], source)
         if placeholder.any():
             findings.add(f"placeholder in {kind}", int(placeholder.sum()), _common(ids.filter(placeholder)), "kept")
             ids = ids.set(placeholder, None)
@@ -168,6 +173,17 @@ def _events(
         events = events.filter(~lost)
     findings.kept += events.height
     return events
+
+
+def _placeholders(ids: pl.Series, dictionary: Dictionary, known: list[pl.Series], source: Source) -> pl.Series:
+    """Return where an identifier is a placeholder; ``known`` says it of each text of the dictionary, and grows."""
+    size = sum(len(part) for part in known)
+    if len(dictionary) > size:
+        fresh = is_placeholder(dictionary.decode(np.arange(size, len(dictionary))), source.placeholders)
+        known.append(fresh)
+    if not any(part.any() for part in known):
+        return pl.Series([False]).new_from_index(0, len(ids))
+    return pl.concat(known).gather(ids.to_physical()).fill_null(False)
 
 
 def _count_rows(tables: Sequence[RawTable], source: Source, raw: pl.DataFrame, found: Converted) -> None:

@@ -43,6 +43,7 @@ class Persons:
         self._numbering = Numbering()
         self._column = pl.Series(dtype=pl.String)  # one value, of the type that knows the texts
         self._count = 0
+        self._numbers = np.empty(0, dtype=np.int64)
 
     def encode(self, column: pl.Series) -> npt.NDArray[np.int32]:
         """Return the code of each person; none is null."""
@@ -58,8 +59,11 @@ class Persons:
         """Person number of each code."""
         if self._number is None:
             return self._numbering.numbers
-        codes = pl.Series(np.arange(self._count, dtype=np.uint32))
-        return self._number(codes.cat.to(self._column.dtype).cast(pl.String))
+        fresh = pl.Series(np.arange(len(self._numbers), self._count, dtype=np.uint32))
+        if len(fresh):
+            texts = fresh.cat.to(self._column.dtype).cast(pl.String)
+            self._numbers = np.concatenate([self._numbers, self._number(texts)])
+        return self._numbers
 
 
 class _Folder:

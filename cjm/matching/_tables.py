@@ -151,9 +151,9 @@ class Compiler:
             if isinstance(condition, Expression):
                 passed = _evaluate(condition.expr, self.frame, where)
             else:
-                attributes = self.journeys.attributes
-                tests = [_test_expr(test, attributes.schema, where) for test in condition]
-                passed = attributes.select(pl.all_horizontal(tests).alias("passed"))["passed"]
+                tests = [_test_expr(test, self.journeys.schema, where) for test in condition]
+                columns = {test.attribute: self.journeys.attribute(test.attribute) for test in condition}
+                passed = pl.DataFrame(columns).select(pl.all_horizontal(tests).alias("passed"))["passed"]
             self.passed[condition] = passed.fill_null(False).to_numpy()
         return self.passed[condition]
 

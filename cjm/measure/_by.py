@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from cjm.codes import highest
 from cjm.errors import ArgumentError
 from cjm.journeys import Journeys
 from cjm.measure._goal import Goal
@@ -172,9 +173,9 @@ def _check(journeys: Journeys, by: By | None) -> None:
         if by not in options:
             raise ArgumentError.unknown("column", by, options, where="by=")
     elif isinstance(by, Sequence):
-        if not by or not all(isinstance(goal, Goal) for goal in by):
+        names = [goal.name for goal in by if isinstance(goal, Goal)]
+        if not names or len(names) < len(by):
             raise ArgumentError.at(f"must be a list of goals, not {by!r}", where="by=", hint="Make them with cjm.goal")
-        names = [goal.name for goal in by]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise ArgumentError.at(f"two goals are called {twice!r}", where="by=", hint="Name them apart")
@@ -193,16 +194,28 @@ def _by_column(bucket: Journeys, name: str) -> Groups:
             labels.to_frame().with_row_index("__code"), on=name, how="left", maintain_order="left"
         )
         return Groups(name, labels, places["__code"].cast(pl.Int32).to_numpy()[arrays.code])
-    if name in _PLAIN:
-        values = bucket.frame.select(name).collect().to_series()
-    else:
-        values = bucket.attribute(name)
+    values = bucket.frame.select(name).collect().to_series() if name in _PLAIN else bucket.attribute(name)
+    if isinstance(values.dtype, pl.Categorical):
+        return _by_text(name, values)
     labels = values.unique().sort(nulls_last=True)
     places = values.to_frame().join(
         labels.to_frame().with_row_index("__code"), on=name, how="left", maintain_order="left", nulls_equal=True
     )
-    labels = labels.cast(pl.String) if labels.dtype == pl.Categorical else labels
     return Groups(name, labels, places["__code"].cast(pl.Int32).to_numpy())
+
+
+def _by_text(name: str, values: pl.Series) -> Groups:
+    """Return the groups of a coded column, by a table from codes to groups whose last row is for null."""
+    codes = values.to_physical()
+    absent = highest(codes) + 1
+    number = codes.fill_null(absent).to_numpy()
+    there = np.flatnonzero(np.bincount(number))
+    decoded = pl.Series(there[there < absent].astype(np.uint32)).cat.to(values.dtype).cast(pl.String)
+    labels = decoded.extend_constant(None, int(len(decoded) < len(there))).sort(nulls_last=True)
+    table = np.zeros(absent + 1, dtype=np.int32)
+    table[there[there < absent]] = np.argsort(decoded.arg_sort().to_numpy())
+    table[absent] = len(labels) - 1
+    return Groups(name, labels, table[number])
 
 
 def _by_calendar(bucket: Journeys, by: Cohort | Period) -> Groups:

@@ -63,12 +63,13 @@ def compared(
         *keys, pl.col(numerator).alias("__successes"), pl.col(denominator).alias("__trials")
     )
     both = frame.join(reference, on=list(keys), how="left", nulls_equal=True, maintain_order="left")
-    parts = [both[part].cast(pl.Float64).fill_null(np.nan).to_numpy() for part in (
-        numerator, denominator, "__successes", "__trials"
-    )]  # fmt: skip
+    hits, trials, other_hits, other_trials = (
+        both[part].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        for part in (numerator, denominator, "__successes", "__trials")
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
-        difference = parts[0] / parts[1] - parts[2] / parts[3]
-    found = [difference, *newcombe(*parts, level)]
+        difference = hits / trials - other_hits / other_trials
+    found = [difference, *newcombe(hits, trials, other_hits, other_trials, level)]
     other = pl.col(name).ne_missing(versus)
     return frame.with_columns(
         pl.Series(column, values, nan_to_null=True) for column, values in zip(DIFFERENCE, found, strict=True)
