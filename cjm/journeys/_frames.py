@@ -65,39 +65,48 @@ def event_rows(bucket: Journeys, names: Collection[str]) -> dict[str, pl.Series]
 
 def session_rows(bucket: Journeys, names: Collection[str]) -> dict[str, pl.Series]:
     """Return columns of contract SESSIONS."""
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.journey_tables import session_ends
+
     arrays = bucket.arrays
-    offsets = arrays.session_offsets
-    first, last = offsets[:-1], offsets[1:] - 1
-    made = {"session": pl.Series(arrays.session_number)} | _spans(arrays.time, first, last, ("start", "end"))
-    made["duration"] = made["end"] - made["start"]
-    made["events"] = pl.Series(np.diff(offsets))
-    if "person" in names:
-        sessions = np.diff(np.searchsorted(offsets, arrays.offsets))
-        made["person"] = pl.Series(np.repeat(arrays.person, sessions))
-    for name, rows in (("first", first), ("last", last)):
+    owner, start, end, entry, leave = session_ends(
+        as_array(arrays.person, np.int64),
+        as_array(arrays.offsets, np.int64),
+        as_array(arrays.session_offsets, np.int64),
+        as_array(arrays.time, np.int64),
+        as_array(arrays.code, np.int32),
+    )
+    made = {
+        "person": pl.Series(owner),
+        "session": pl.Series(arrays.session_number),
+        "start": pl.Series(start).cast(TIME),
+        "end": pl.Series(end).cast(TIME),
+        "duration": pl.Series(end - start).cast(pl.Duration("us")),
+        "events": pl.Series(np.diff(arrays.session_offsets)),
+    }
+    for name, code in (("first", entry), ("last", leave)):
         if name in names:
-            made[name] = bucket.touchpoints["touchpoint"].gather(pl.Series(arrays.code[rows]))
+            made[name] = bucket.touchpoints["touchpoint"].gather(pl.Series(code))
     if "channels" in names:
-        made["channels"] = _channels(bucket, offsets)
+        made["channels"] = _channels(bucket, arrays.session_offsets)
     return made
 
 
 def person_rows(bucket: Journeys, names: Collection[str]) -> dict[str, pl.Series]:
     """Return columns of contract PERSONS."""
     arrays = bucket.arrays
-    offsets = arrays.offsets
-    made = {"person": pl.Series(arrays.person)}
-    made |= _spans(arrays.time, offsets[:-1], offsets[1:] - 1, ("first_seen", "last_seen"))
-    made["events"] = pl.Series(np.diff(offsets))
+    first, last = arrays.offsets[:-1], arrays.offsets[1:] - 1
+    made = {
+        "person": pl.Series(arrays.person),
+        "first_seen": pl.Series(arrays.time[first]).cast(TIME),
+        "last_seen": pl.Series(arrays.time[last]).cast(TIME),
+        "events": pl.Series(np.diff(arrays.offsets)),
+    }
     if "sessions" in names:
-        made["sessions"] = pl.Series(np.diff(np.searchsorted(arrays.session_offsets, offsets)))
+        made["sessions"] = pl.Series(np.diff(np.searchsorted(arrays.session_offsets, arrays.offsets)))
     if "channels" in names:
-        made["channels"] = _channels(bucket, offsets)
+        made["channels"] = _channels(bucket, arrays.offsets)
     return made
-
-
-def _spans(time: IntArray, first: IntArray, last: IntArray, names: tuple[str, str]) -> dict[str, pl.Series]:
-    return {name: pl.Series(time[rows]).cast(TIME) for name, rows in zip(names, (first, last), strict=True)}
 
 
 def _channels(bucket: Journeys, offsets: IntArray) -> pl.Series:

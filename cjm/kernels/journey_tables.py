@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
 
-__all__ = ["distinct_in_runs"]
+__all__ = ["distinct_in_runs", "session_ends"]
 
 
 @kernel
@@ -27,3 +27,37 @@ def distinct_in_runs(
                 count += 1
         found[run] = count
     return found
+
+
+@kernel
+def session_ends(
+    person: npt.NDArray[np.int64],
+    offsets: npt.NDArray[np.int64],
+    session_offsets: npt.NDArray[np.int64],
+    time: npt.NDArray[np.int64],
+    code: npt.NDArray[np.int32],
+) -> tuple[
+    npt.NDArray[np.int64],
+    npt.NDArray[np.int64],
+    npt.NDArray[np.int64],
+    npt.NDArray[np.uint32],
+    npt.NDArray[np.uint32],
+]:
+    """Return the person, the first and last time and the first and last code of each session."""
+    sessions = len(session_offsets) - 1
+    owner = np.empty(sessions, dtype=np.int64)
+    start = np.empty(sessions, dtype=np.int64)
+    end = np.empty(sessions, dtype=np.int64)
+    entry = np.empty(sessions, dtype=np.uint32)
+    leave = np.empty(sessions, dtype=np.uint32)
+    row = 0
+    for session in range(sessions):
+        first, last = session_offsets[session], session_offsets[session + 1] - 1
+        while offsets[row + 1] <= first:
+            row += 1
+        owner[session] = person[row]
+        start[session] = time[first]
+        end[session] = time[last]
+        entry[session] = code[first]
+        leave[session] = code[last]
+    return owner, start, end, entry, leave

@@ -13,7 +13,7 @@ import polars as pl
 
 from cjm.errors import ArgumentError, RunError
 from cjm.journeys import Journeys
-from cjm.ragged import Ragged, offsets_of_sorted
+from cjm.ragged import Ragged
 
 __all__ = [
     "NO_LIMIT",
@@ -111,7 +111,7 @@ def to_min_count(min_support: object, n: int, where: str) -> int:
 def unit_offsets(journeys: Journeys, by: By, where: str) -> IntArray:
     """Return the offsets of persons or of sessions in the events."""
     check_choice("by", by, ("person", "session"), where)
-    return journeys.arrays.offsets if by == "person" else offsets_of_sorted(journeys.arrays.session)
+    return journeys.arrays.offsets if by == "person" else journeys.arrays.session_offsets
 
 
 def keep_kind(family: Family, kind: Kind, *, unbroken: bool = False) -> Family:
