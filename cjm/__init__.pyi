@@ -18,9 +18,16 @@ from .journeys import Journeys as Journeys
 from .journeys import build_journeys as build_journeys
 from .journeys import open_journeys as open_journeys
 from .matching import find as find
+from .measure import Goal as Goal
+from .measure import cohort as cohort
 from .measure import flow as flow
 from .measure import funnel as funnel
+from .measure import goal as goal
+from .measure import goal_events as goal_events
+from .measure import goal_journeys as goal_journeys
+from .measure import goal_overlap as goal_overlap
 from .measure import kpis as kpis
+from .measure import period as period
 from .measure import retention as retention
 from .measure import step_matrix as step_matrix
 from .measure import timeline as timeline

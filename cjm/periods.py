@@ -99,7 +99,8 @@ def periods(every: str, time_zone: str, first: int, last: int) -> Periods:
     low, high = edges[0], edges.dt.offset_by(step).dt.offset_by(step).dt.offset_by(step)[1]
     naive = pl.datetime_range(low, high, step, eager=True, time_unit="us").to_list()
     zone = ZoneInfo(time_zone)
-    starts = np.array([_microseconds(edge.replace(tzinfo=zone)) for edge in naive], dtype=np.int64)
+    # unique, because a zone may skip a whole day
+    starts = np.unique(np.array([_microseconds(edge.replace(tzinfo=zone)) for edge in naive], dtype=np.int64))
     if not calendar:
         length = to_us(every, "every")
         pieces = -(-np.diff(starts) // length)

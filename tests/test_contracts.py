@@ -39,6 +39,9 @@ FRAMES: dict[str, Callable[..., pl.DataFrame | pl.LazyFrame]] = {
     "CONFLICTS": lambda log, people, journeys, subjects, model: people.conflicts,
     "JOURNEY_EVENTS": lambda log, people, journeys, subjects, model: journeys.frame,
     "SESSIONS": lambda log, people, journeys, subjects, model: journeys.sessions,
+    "JOURNEYS": lambda log, people, journeys, subjects, model: cjm.goal_journeys(
+        journeys, cjm.goal("visit", start="web:home", idle="1d")
+    ),
     "PERSONS": lambda log, people, journeys, subjects, model: journeys.persons,
     "SEQUENCES": lambda log, people, journeys, subjects, model: cjm.mine_sequences(journeys, min_support=0.2),
     "ITEMSETS": lambda log, people, journeys, subjects, model: cjm.mine_itemsets(journeys, min_support=0.05),

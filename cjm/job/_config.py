@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from cjm.durations import to_us
-from cjm.errors import ArgumentError, ConfigError, did_you_mean
+from cjm.errors import ArgumentError, CjmError, ConfigError, did_you_mean
 from cjm.events import Source
+from cjm.measure import Goal, goal
 from cjm.patterns import Pattern
 from cjm.survival import Churn
 
@@ -102,16 +103,41 @@ class IdentitySection(_Section):
 class FunnelSection(_Section):
     """``[journeys.funnel]``: the steps whose completion is counted."""
 
-    steps: Annotated[list[str], Field(min_length=2)]
+    steps: Annotated[list[str | list[str]], Field(min_length=2)]
     within: DurationText | None = None
+    order: Literal["ordered", "strict", "any"] = "ordered"
+
+
+class GoalSection(_Section):
+    """``[journeys.goals.NAME]``: a kind of journey; see :func:`cjm.goal` for the meaning of the keys."""
+
+    start: str | list[str]
+    end: str | list[str] | None = None
+    abandon: str | list[str] | None = None
+    timeout: DurationText | None = None
+    idle: DurationText | None = None
+    key: str | None = None
+
+
+class KpisSection(_Section):
+    """``[journeys.kpis]``: touchpoints that figures need; see :func:`cjm.kpis`."""
+
+    first_value: list[str] = []
+    cancel: list[str] = []
+    contacts: list[str] = []
 
 
 class JourneysSection(_Section):
-    """``[journeys]``: sessions, flow and funnel."""
+    """``[journeys]``: sessions, flow, funnel, goals and what key figures need."""
 
     gap: DurationText = "30m"
+    start_on: list[str] = []
+    end_on: list[str] = []
+    day_in: str | None = None
     flow_steps: Annotated[int, Field(ge=2, le=10)] = 5
     funnel: FunnelSection | None = None
+    goals: dict[Name, GoalSection] = {}
+    kpis: KpisSection = KpisSection()
 
 
 class MiningSection(_Section):
@@ -217,6 +243,22 @@ class Config(_Section):
         except ArgumentError as error:
             raise ConfigError.at(str(error), where=f"section [sources.{name}]") from error
 
+    def goals(self) -> list[Goal]:
+        """Return the goals of ``[journeys.goals]``.
+
+        Raises
+        ------
+        ConfigError
+            If a value does not make sense for a goal.
+        """
+        found = []
+        for name, section in self.journeys.goals.items():
+            try:
+                found.append(goal(name, **section.model_dump()))
+            except CjmError as error:
+                raise ConfigError.at(str(error), where=f"section [journeys.goals.{name}]") from error
+        return found
+
 
 def load_config(path: str | Path) -> Config:
     """Read and check a configuration file.
@@ -251,6 +293,7 @@ def load_config(path: str | Path) -> Config:
         raise ConfigError.at("; ".join(dict.fromkeys(faults)), where=file.name) from error
     for name in config.sources:
         config.source(name)
+    config.goals()
     return config
 
 
@@ -299,7 +342,8 @@ def _model_at(loc: tuple[Any, ...]) -> type[BaseModel] | None:
     }
     if not loc:
         return Config
-    if loc == ("journeys", "funnel"):
-        return FunnelSection
+    if loc[:1] == ("journeys",) and len(loc) > 1:
+        inside = {("funnel", 2): FunnelSection, ("kpis", 2): KpisSection, ("goals", 3): GoalSection}
+        return inside.get((str(loc[1]), len(loc)))
     model, named = sections.get(str(loc[0]), (None, False))
     return model if len(loc) == 1 + named else None
