@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-__all__ = ["Dictionary", "Numbering", "highest"]
+__all__ = ["Dictionary", "Numbering", "highest", "ranked"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -146,6 +146,28 @@ class _Views:
             )
             rows[: self.count] = self.rows[: self.count]
             self.rows = rows
+
+
+def ranked(column: pl.Series) -> tuple[npt.NDArray[np.int32], pl.Series]:
+    """Return for each row of a coded column the place of its text among those that occur, in order, and these texts.
+
+    Null is -1.
+
+    Examples
+    --------
+    >>> place, texts = ranked(Dictionary().encode(pl.Series(["b", None, "a", "b"])))
+    >>> place.tolist(), texts.to_list()
+    ([1, -1, 0, 1], ['a', 'b'])
+    """
+    codes = column.to_physical()
+    absent = highest(codes) + 1
+    number = codes.fill_null(absent).to_numpy()
+    there = np.flatnonzero(np.bincount(number, minlength=absent + 1)[:absent])
+    texts = pl.Series(column.name, there.astype(np.uint32)).cat.to(column.dtype).cast(pl.String)
+    order = texts.arg_sort().to_numpy()
+    place = np.full(absent + 1, -1, dtype=np.int32)
+    place[there[order]] = np.arange(len(there), dtype=np.int32)
+    return place[number], texts.gather(order)
 
 
 class Numbering:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from cjm.codes import Dictionary, ranked
 from cjm.contracts import CONTRACTS, TIME
 from cjm.errors import InputError
 
@@ -105,11 +106,11 @@ def code_events(log: Log, unique: Sequence[str], shared: Sequence[str]) -> Coded
 
     CONTRACTS["EVENTS"].validate(log.frame)
     kinds = (*unique, *shared)
-    frame = log.frame.select(pl.col("time"), pl.col(list(kinds)).cast(pl.String)).collect()
-    if frame["time"].null_count():
-        row = frame["time"].is_null().arg_max()
+    moments = log.frame.select("time").collect()["time"]
+    if moments.null_count():
+        row = moments.is_null().arg_max()
         raise InputError.at("an event has no time", where=f"row {row} of the log", hint="Set such events aside")
-    time = frame["time"].to_physical().to_numpy()
+    time = moments.to_physical().to_numpy()
     order = np.arange(len(time), dtype=np.int64)
     if np.any(time[1:] < time[:-1]):
         order = np.argsort(time, kind="stable")
@@ -117,11 +118,10 @@ def code_events(log: Log, unique: Sequence[str], shared: Sequence[str]) -> Coded
 
     texts, codes, starts = [], np.empty((len(kinds), len(time)), dtype=np.int32), [0]
     for number, kind in enumerate(kinds):
-        distinct = frame[kind].drop_nulls().unique().sort()
-        coded = frame.select(kind).join(
-            pl.DataFrame({kind: distinct}).with_row_index("__code"), on=kind, how="left", maintain_order="left"
-        )["__code"]
-        codes[number] = (coded.cast(pl.Int64) + starts[-1]).fill_null(-1).to_numpy()[order]
+        dictionary = Dictionary()
+        place, distinct = ranked(dictionary.encode(log.frame.select(pl.col(kind).cast(pl.String)).collect()[kind]))
+        place[place >= 0] += starts[-1]
+        codes[number] = place[order]
         texts.append(distinct.rename("id"))
         starts.append(starts[-1] + len(distinct))
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from cjm.codes import highest
+from cjm.codes import ranked
 from cjm.errors import ArgumentError
 from cjm.journeys import Journeys
-from cjm.measure._goal import Goal
+from cjm.measure._goal import Goal, check_goals
 from cjm.measure._instances import instances_of
 from cjm.periods import check_every, check_zone, periods
 from cjm.ragged import IntArray
@@ -161,7 +161,7 @@ def slices(journeys: Journeys, by: By | None, result: Iterable[str]) -> Iterator
         elif isinstance(by, Cohort | Period):
             yield Slice(bucket, _by_calendar(bucket, by))
         else:
-            for goal in [by] if isinstance(by, Goal) else by:
+            for goal in check_goals(by):
                 inside = bucket.take(np.unique(instances_of(bucket, goal).rows))
                 nought = np.zeros(inside.height, dtype=np.int32)
                 yield Slice(inside, Groups("goal", pl.Series([goal.name], dtype=pl.String), nought))
@@ -173,12 +173,7 @@ def _check(journeys: Journeys, by: By | None) -> None:
         if by not in options:
             raise ArgumentError.unknown("column", by, options, where="by=")
     elif isinstance(by, Sequence):
-        names = [goal.name for goal in by if isinstance(goal, Goal)]
-        if not names or len(names) < len(by):
-            raise ArgumentError.at(f"must be a list of goals, not {by!r}", where="by=", hint="Make them with cjm.goal")
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise ArgumentError.at(f"two goals are called {twice!r}", where="by=", hint="Name them apart")
+        check_goals(by)
     elif by is not None and not isinstance(by, Cohort | Period | Goal):
         raise ArgumentError.at(
             f"cannot be {by!r}", where="by=", hint="Give a column, cjm.cohort(...), cjm.period(...) or goals"
@@ -205,17 +200,11 @@ def _by_column(bucket: Journeys, name: str) -> Groups:
 
 
 def _by_text(name: str, values: pl.Series) -> Groups:
-    """Return the groups of a coded column, by a table from codes to groups whose last row is for null."""
-    codes = values.to_physical()
-    absent = highest(codes) + 1
-    number = codes.fill_null(absent).to_numpy()
-    there = np.flatnonzero(np.bincount(number))
-    decoded = pl.Series(there[there < absent].astype(np.uint32)).cat.to(values.dtype).cast(pl.String)
-    labels = decoded.extend_constant(None, int(len(decoded) < len(there))).sort(nulls_last=True)
-    table = np.zeros(absent + 1, dtype=np.int32)
-    table[there[there < absent]] = np.argsort(decoded.arg_sort().to_numpy())
-    table[absent] = len(labels) - 1
-    return Groups(name, labels, table[number])
+    place, texts = ranked(values)
+    missing = values.null_count() > 0
+    if missing:
+        place[place < 0] = len(texts)
+    return Groups(name, texts.extend_constant(None, int(missing)), place)
 
 
 def _by_calendar(bucket: Journeys, by: Cohort | Period) -> Groups:
