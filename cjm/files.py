@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cjm.errors import ConfigError, RunError
 
-__all__ = ["check_replaceable", "new_folder", "replaced_folder", "write_text"]
+__all__ = ["check_replaceable", "new_folder", "replaced_folder", "write_bytes", "write_text"]
 
 _MARK = "run.json"
 _open: set[Path] = set()  # folders that this process is writing
@@ -31,12 +31,23 @@ def write_text(target: Path, text: str) -> None:
     RunError
         If it cannot be written.
     """
+    write_bytes(target, text.encode())
+
+
+def write_bytes(target: Path, data: bytes) -> None:
+    """Write a file in the place of a former one, in one step.
+
+    Raises
+    ------
+    RunError
+        If it cannot be written.
+    """
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
         partial = Path(name)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             partial.chmod(0o644)

@@ -67,9 +67,7 @@ def faults_in(source: str, part: str) -> list[str]:
         elif part == "kernels":
             below = False
         else:
-            below = FLOORS.get(other, 9) < FLOORS[part] or (
-                FLOORS[part] == 0 and FLOORS.get(other, 9) == 0
-            )
+            below = FLOORS.get(other, 9) < FLOORS[part] or (FLOORS[part] == 0 and FLOORS.get(other, 9) == 0)
         if not below:
             faults.append(f"{part} imports {name}")
     return faults

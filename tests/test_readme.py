@@ -13,8 +13,10 @@ import pytest
 from cjm.job._config import (
     ChurnSection,
     FunnelSection,
+    GoalSection,
     IdentitySection,
     JourneysSection,
+    KpisSection,
     MiningSection,
     MomentSection,
     OutputSection,
@@ -57,6 +59,9 @@ def test_every_key_of_the_configuration_is_documented() -> None:
         ChurnSection,
         MomentSection,
     )
-    keys = {key for section in sections for key in section.model_fields} - {"funnel", "patterns"}
+    keys = {key for section in sections for key in section.model_fields} - {"funnel", "goals", "kpis", "patterns"}
     keys |= {f"funnel.{key}" for key in FunnelSection.model_fields} | {"patterns.NAME"}
+    keys |= {f"goals.NAME.{key}" for key in GoalSection.model_fields} | {
+        f"kpis.{key}" for key in KpisSection.model_fields
+    }
     assert {key for key in keys if f"| `{key}` |" not in text} == set()

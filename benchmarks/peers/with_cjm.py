@@ -14,7 +14,8 @@ def load(path: str, mode: str) -> dict[str, Any]:
     """Build from a file; or (mode ``build``) from a folder of files; or (mode ``measure``) open what was stored."""
     store = f"{path}.store"
     if mode == "measure":
-        return {"mode": mode, "store": store, "journeys": cjm.open_journeys(store)}
+        # Two million whole paths written out are 100 million texts: of these, the most frequent.
+        return {"mode": mode, "store": store, "journeys": cjm.open_journeys(store), "top": 1_000}
     source = cjm.Source(
         path if mode == "" else f"{path}/*.parquet",
         time="timestamp",
@@ -25,7 +26,7 @@ def load(path: str, mode: str) -> dict[str, Any]:
         attributes=[],
     )
     journeys = cjm.build_journeys(cjm.scan_events({"log": source}), person="customer")
-    return {"mode": mode, "path": path, "store": store, "journeys": journeys}
+    return {"mode": mode, "path": path, "store": store, "journeys": journeys, "top": None}
 
 
 def named(given: dict[str, Any], frame: pl.DataFrame) -> pl.DataFrame:
@@ -69,7 +70,7 @@ QUESTIONS = {
         lambda g: cjm.funnel(g["journeys"], FUNNEL),
         lambda g, frame: frame.select("step", "persons"),
     ),
-    "variants": (lambda g: cjm.variants(g["journeys"]), variants),
+    "variants": (lambda g: cjm.variants(g["journeys"], top=g["top"]), variants),
     "retention": (
         lambda g: cjm.retention(g["journeys"], every="1w"),
         lambda g, frame: frame.filter(pl.col("persons") > 0).select("cohort", "period", "persons", "of"),

@@ -134,6 +134,11 @@ FOLLOWS = """
     select a.touchpoint as source, b.touchpoint as target, count(*) as persons
     from ends a join ends b on a.person = b.person and a.first < b.last group by all
 """
+RAW_SWITCHES = """
+    select channel as now, lag(channel) over (partition by person order by time) as before, same from marked
+"""
+SORTED_SWITCHES = "select channel as now, lag(channel) over () as before, same from marked"
+# least() passes over nulls: the last active day of a person has no next.
 KPIS = """
     , session as (
         select person, session, min(time) as "start", max(time) as "end", count(*) as n
@@ -144,14 +149,17 @@ KPIS = """
         select count(*) as sessions from session group by person
     ), per_channel as (
         select count(distinct channel) as channels from log group by person
+    ), switches as (
+        select count(*) as switches from ({switches}) where same and now <> before
     ), days as (
         select person, day, lead(day) over (partition by person order by day) as next
         from (select distinct person, time // 86400000000 as day from log)
     ), edges as (
-        select min(day) + 29 as low, max(day) as high from days
+        select min(day) as low, max(day) as high, max(day) - min(day) + 1 as n from days
     ), active as (
-        select sum((day between low and high)::integer) as daily,
-               sum(greatest(least(day + 29, coalesce(next - 1, day + 29), high) - greatest(day, low) + 1, 0)) as monthly
+        select count(*) as daily, count(*) filter (day >= low + 29) as late, any_value(n) as n,
+               sum(greatest(least(day + 6, next - 1, high) - greatest(day, low + 6) + 1, 0)) as weekly,
+               sum(greatest(least(day + 29, next - 1, high) - greatest(day, low + 29) + 1, 0)) as monthly
         from days, edges
     ), s as (
         select count(*) as sessions, sum(n) as events, count(*) filter (n = 1) as bounced,
@@ -166,8 +174,10 @@ KPIS = """
                bounced / sessions as bounce_rate, "returning" / persons as returning_rate,
                channels / persons as channels_per_person, multi / persons as multichannel_rate,
                (select median(pause) from pauses) as session_pause_median, long as session_length_median,
-               daily / monthly as stickiness
-        from s, p, c, active
+               late / monthly as stickiness, daily / n as daily_active_persons,
+               weekly / (n - 6) as weekly_active_persons, monthly / (n - 29) as monthly_active_persons,
+               switches / sessions as switches_per_session
+        from s, p, c, active, switches
     )
     unpivot figures on * into name kpi value value
 """
@@ -180,8 +190,9 @@ def load(path: str, mode: str) -> Any:
     events = [name for (name,) in db.execute("select distinct event from log order by all").fetchall()]
     sums = ", ".join(f"sum((event = '{name}')::integer) as \"{name}\"" for name in events)
     pivot = RAW_FEATURES.format(events=", ".join(f"'{name}'" for name in events))
+    sessions = RAW_SESSIONS if raw else SORTED_SESSIONS
     queries = {
-        "sessions": RAW_SESSIONS + RAW_TABLE if raw else SORTED_SESSIONS + SORTED_TABLE,
+        "sessions": sessions + (RAW_TABLE if raw else SORTED_TABLE),
         "transitions": TRANSITIONS.format(pairs=RAW_PAIRS if raw else SORTED_PAIRS),
         "steps": RAW_STEPS if raw else SORTED_STEPS,
         "funnel": _funnel(within=True),
@@ -191,7 +202,7 @@ def load(path: str, mode: str) -> Any:
         "retention": RETENTION,
         "timeline": TIMELINE,
         "follows": FOLLOWS,
-        "kpis": (RAW_SESSIONS if raw else SORTED_SESSIONS) + KPIS,
+        "kpis": sessions + KPIS.format(switches=RAW_SWITCHES if raw else SORTED_SWITCHES),
     }
     return db, queries, raw
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 import polars as pl
 
 import cjm
 from cjm.durations import DAY_US
+from cjm.errors import ArgumentError
 from cjm.events import EventLog
 from cjm.identity import Identities
 from cjm.job._check import check_kinds
@@ -136,11 +139,9 @@ def _stitch(config: Config, log: EventLog, steps: Steps, found: Analysis) -> Ide
 
 def _build(config: Config, log: EventLog, people: Identities | None, steps: Steps, found: Analysis) -> Journeys:
     with steps.step("journeys", int(found.tables["sources"]["kept"].sum())) as step:
-        gap = config.journeys.gap
-        if people is None:
-            journeys = cjm.build_journeys(log, person=config.identity.person, gap=gap)
-        else:
-            journeys = cjm.build_journeys(log, people, gap=gap)
+        rule = config.journeys.model_dump(include={"gap", "start_on", "end_on", "day_in"})
+        person = config.identity.person if people is None else None
+        journeys = cjm.build_journeys(log, people, person=person, **rule)
         found.tables["journey_events"] = journeys.frame.collect()
         found.tables["sessions"] = journeys.sessions.collect()
         found.tables["persons"] = journeys.persons.collect()
@@ -152,7 +153,7 @@ def _build(config: Config, log: EventLog, people: Identities | None, steps: Step
             f"{tied:,} of {len(arrays.time):,} events share person and time with the one before; their order is that "
             "of the rows (or of the column that the source names with order)"
         )
-    first, last = (datetime.fromtimestamp(us / 1e6, UTC) for us in (journeys.arrays.time.min(), journeys.end))
+    first, last = (datetime.fromtimestamp(us / 1e6, UTC) for us in (journeys.start, journeys.end))
     found.period = (f"{first:%Y-%m-%dT%H:%M:%SZ}", f"{last:%Y-%m-%dT%H:%M:%SZ}")
     found.counts = {
         name: found.tables[table].height
@@ -162,26 +163,45 @@ def _build(config: Config, log: EventLog, people: Identities | None, steps: Step
 
 
 def _measure(config: Config, journeys: Journeys, steps: Steps, found: Analysis) -> None:
-    with steps.step("measure", len(journeys.arrays.time)) as step:
-        days = (journeys.end - int(journeys.arrays.time.min())) / DAY_US
+    section = config.journeys
+    with steps.step("measure", journeys.height) as step:
+        days = (journeys.end - journeys.start) / DAY_US
         tables = {
-            "kpis": cjm.kpis(journeys),
             "timeline": cjm.timeline(journeys, every="1d" if days <= 45 else "1w" if days <= 400 else "1mo"),
-            "transitions": cjm.transitions(journeys),
-            "flow": cjm.flow(journeys, steps=config.journeys.flow_steps, by="session"),
+            "transitions": cjm.transitions(journeys, quantiles=[0.5]),
+            "flow": cjm.flow(journeys, steps=section.flow_steps, unit="session"),
             "step_matrix": cjm.step_matrix(journeys),
-            "variants": cjm.variants(journeys, by="session", collapse=True, top=1_000),
-            "retention": cjm.retention(journeys, every="1w" if days <= 200 else "30d"),
+            "variants": cjm.variants(journeys, unit="session", collapse=True, top=1_000),
+            "retention": cjm.retention(journeys, every="1w" if days <= 200 else "1mo"),
         }
-        if config.journeys.funnel is not None:
-            funnel = config.journeys.funnel
-            missing = sorted(set(funnel.steps) - set(journeys.touchpoints["touchpoint"]))
-            if missing:
-                found.warnings.append(f"the funnel is left out: {missing[0]!r} does not occur")
-            else:
-                tables["funnel"] = cjm.funnel(journeys, funnel.steps, within=funnel.within)
+        goals = []
+        for goal in config.goals():
+            rows = _unless_unknown(found, f"goal {goal.name!r}", partial(cjm.goal_journeys, journeys, goal))
+            goals += [goal] if rows is not None else []
+        wanted = section.kpis.model_dump()
+        figures = _unless_unknown(
+            found, "what [journeys.kpis] names", partial(cjm.kpis, journeys, goals=goals, **wanted)
+        )
+        tables["kpis"] = cjm.kpis(journeys, goals=goals) if figures is None else figures
+        if goals:
+            tables["goal_journeys"] = cjm.goal_journeys(journeys, goals)
+            tables["goal_overlap"] = cjm.goal_overlap(journeys, goals)
+        if section.funnel is not None:
+            asked = section.funnel.model_dump()
+            taken = _unless_unknown(found, "the funnel", partial(cjm.funnel, journeys, **asked))
+            if taken is not None:
+                tables |= {"funnel": taken, "funnel_next": cjm.funnel_next(journeys, **asked)}
         found.tables |= tables
         step.rows_out = sum(table.height for table in tables.values())
+
+
+def _unless_unknown(found: Analysis, what: str, call: Callable[[], pl.DataFrame]) -> pl.DataFrame | None:
+    """Return the result of a call, or None with a warning if it names what does not occur: it may be rare."""
+    try:
+        return call()
+    except ArgumentError as error:
+        found.warnings.append(f"{what} is left out: {error}")
+        return None
 
 
 def _mine(config: Config, journeys: Journeys, steps: Steps, found: Analysis) -> None:

@@ -107,11 +107,19 @@ def _check_names(config: Config, journeys: Journeys, found: Checked) -> None:
         for selector in churn.activity:
             _try(found, partial(touchpoints_of, journeys, selector))
     found.warnings += [f"{name} would be left out: {why}" for name, why in unusable(journeys, patterns).items()]
-    for step in config.journeys.funnel.steps if config.journeys.funnel else []:
+    section = config.journeys
+    calls: dict[str, Callable[[], object]] = {
+        f"goal {goal.name!r}": partial(cjm.goal_journeys, journeys, goal) for goal in config.goals()
+    }
+    calls["what [journeys.kpis] names"] = partial(cjm.kpis, journeys, **section.kpis.model_dump())
+    if section.funnel is not None:
+        calls["the funnel"] = partial(cjm.funnel, journeys, **section.funnel.model_dump())
+    for what, call in calls.items():
         try:
-            journeys.codes([step])
+            call()
         except CjmError as error:
-            found.warnings.append(f"the funnel would be left out: {error}")
+            found.warnings.append(f"{what} would be left out: {error}")
+    _try(found, lambda: journeys.codes([*section.start_on, *section.end_on]))
 
 
 def _check_tables(config: Config, found: Checked) -> None:

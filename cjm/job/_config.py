@@ -343,7 +343,11 @@ def _model_at(loc: tuple[Any, ...]) -> type[BaseModel] | None:
     if not loc:
         return Config
     if loc[:1] == ("journeys",) and len(loc) > 1:
-        inside = {("funnel", 2): FunnelSection, ("kpis", 2): KpisSection, ("goals", 3): GoalSection}
+        inside: dict[tuple[str, int], type[BaseModel]] = {
+            ("funnel", 2): FunnelSection,
+            ("kpis", 2): KpisSection,
+            ("goals", 3): GoalSection,
+        }
         return inside.get((str(loc[1]), len(loc)))
     model, named = sections.get(str(loc[0]), (None, False))
     return model if len(loc) == 1 + named else None

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from cjm.journeys._arrays import EventArrays
 
-__all__ = ["Bucket", "MemoryBucket"]
+__all__ = ["Bucket", "MemoryBucket", "TakenBucket"]
 
 
 class Bucket(Protocol):
@@ -64,3 +66,23 @@ class MemoryBucket:
     def attributes(self, names: Sequence[str]) -> pl.DataFrame:
         """Return some attributes of the events, in the order of the arrays."""
         return self.columns.select(names)
+
+
+class TakenBucket:
+    """Some events of another bucket, whose attributes are looked up there when they are asked for."""
+
+    def __init__(self, bucket: Bucket, rows: npt.NDArray[np.int64]) -> None:
+        self._bucket = bucket
+        self._rows = rows
+        self._arrays = bucket.arrays().take(rows)
+        self.events = len(rows)
+        self.persons = len(self._arrays.person)
+        self.sessions = len(self._arrays.session_number)
+
+    def arrays(self) -> EventArrays:
+        """Return the arrays."""
+        return self._arrays
+
+    def attributes(self, names: Sequence[str]) -> pl.DataFrame:
+        """Return some attributes of the events, in the order of the arrays."""
+        return self._bucket.attributes(names)[self._rows]

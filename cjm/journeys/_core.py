@@ -13,7 +13,7 @@ import polars as pl
 from cjm.contracts import CONTRACTS
 from cjm.errors import ArgumentError
 from cjm.journeys._arrays import EventArrays, joined
-from cjm.journeys._bucket import Bucket, MemoryBucket
+from cjm.journeys._bucket import Bucket, MemoryBucket, TakenBucket
 from cjm.journeys._frames import event_rows, lazily, person_rows, session_rows
 from cjm.journeys._sessions import SessionRule
 
@@ -164,10 +164,14 @@ class Journeys:
         return self._keep(np.repeat(chosen, np.concatenate(lengths)))
 
     def take(self, rows: IntArray) -> Journeys:
-        """Keep the events in these rows of ``arrays``, given in ascending order."""
-        keep = np.zeros(self.height, dtype=bool)
-        keep[rows] = True
-        return self._keep(keep)
+        """Keep the events in these rows of ``arrays``, given in ascending order, for as long as these journeys last."""
+        taken: list[Bucket] = []
+        first = 0
+        for bucket in self._buckets:
+            low, high = np.searchsorted(rows, (first, first + bucket.events))
+            taken.append(TakenBucket(bucket, rows[low:high] - first))
+            first += bucket.events
+        return self._of(taken)
 
     def _keep(self, keep: npt.NDArray[np.bool_]) -> Journeys:
         kept: list[Bucket] = []

@@ -92,7 +92,7 @@ def _expiry(start, last, now, timeout, idle, data_end):  # type: ignore[no-untyp
 
 @kernel
 def walk_by_key(  # type: ignore[no-untyped-def]
-    person_start, person_stop, offsets, time, key, keys, bits, timeout, idle, data_end, spans, times, state, cursor, rows
+    person_start, person_stop, offsets, time, key, keys, bits, timeout, idle, data_end, spans, times, state, at, rows
 ):
     """Find the journeys of persons ``[person_start, person_stop)``, each with at most one open for each key.
 
@@ -111,7 +111,7 @@ def walk_by_key(  # type: ignore[no-untyped-def]
         As for :func:`walk`.
     spans, times, state
         Output, with room for a row for each start: person row and key; start and end.
-    cursor
+    at
         Where the next event of each journey goes in ``rows``; moved on.
     rows
         Output: events of the journeys.
@@ -121,7 +121,9 @@ def walk_by_key(  # type: ignore[no-untyped-def]
     The number of journeys.
     """
     found = 0
-    journey_of = np.full(keys, -1, dtype=np.int64)  # the journey open for a key, and where its key stands among ``held``
+    journey_of = np.full(
+        keys, -1, dtype=np.int64
+    )  # the journey open for a key, and where its key stands among ``held``
     place_of = np.empty(keys, dtype=np.int64)
     held = np.empty(keys, dtype=np.int64)  # keys of the open journeys
     last = np.empty(len(spans), dtype=np.int64)  # time of the last event of each journey
@@ -140,8 +142,8 @@ def walk_by_key(  # type: ignore[no-untyped-def]
                     times[journey, 1], state[journey] = _expiry(start, last[journey], time[i], timeout, idle, data_end)
                 else:
                     if len(rows) > 0:
-                        rows[cursor[journey]] = i
-                    cursor[journey] += 1
+                        rows[at[journey]] = i
+                    at[journey] += 1
                     last[journey] = time[i]
                     if bits[i] & (END | ABANDON) != 0:
                         times[journey, 1] = time[i]
@@ -159,8 +161,8 @@ def walk_by_key(  # type: ignore[no-untyped-def]
                 times[found, 0] = time[i]
                 last[found] = time[i]
                 if len(rows) > 0:
-                    rows[cursor[found]] = i
-                cursor[found] += 1
+                    rows[at[found]] = i
+                at[found] += 1
                 journey_of[key[i]] = found
                 place_of[key[i]] = count
                 held[count] = key[i]

@@ -101,7 +101,7 @@ def walk_any(
 ) -> int:
     """Do the same for steps in any order: ``reached`` is how many of them are taken within the time.
 
-    A touchpoint takes one step at most here, and ends attempts everywhere or nowhere.
+    A touchpoint takes one step here, or ends all attempts, or neither.
     """
     low = (1 << MAX_STEPS) - 1
     seen = np.zeros(width, dtype=np.int64)  # when each step was taken last
@@ -153,6 +153,6 @@ def walk_any(
                     after[rows - 1] = codes[event + 1] if event + 1 < len(codes) else -1
                     if best == width:
                         break
-            if flag >> MAX_STEPS:
-                alive = takes
+            else:
+                alive = 0
     return rows

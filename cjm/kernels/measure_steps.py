@@ -43,9 +43,10 @@ def step_batch(
 ) -> tuple[int, int]:
     """Write ((group * (steps + 1) + step) * (known + 2) + code, owner) of each step into ``batch``.
 
-    Steps are ``low`` to ``high``, written as 0, 1, ...; one more, with code 0, stands for the path itself. Step 0 is the
-    event with the code ``target`` (none: nothing is written), or the one before the first where ``target`` is -1. A path
-    that is over has the code ``known``, one that has not begun ``known + 1``. See :func:`cjm.measure._tally.tallied`.
+    Steps are ``low`` to ``high``, written as 0, 1, ...; one more, with code 0, stands for the path itself. Step 0 is
+    the event with the code ``target`` (none: nothing is written), or the one before the first if ``target`` is -1. A
+    path that is over has the code ``known``, one that has not begun ``known + 1``.
+    See :func:`cjm.measure._tally.tallied`.
     """
     width = high - low + 2
     size = 0

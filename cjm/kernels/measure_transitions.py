@@ -32,11 +32,12 @@ def _add(cells: npt.NDArray[np.void], totals: IntArray, pair: np.uint64, person:
     time = cell["time"] + wait
     cell["time"] = time
     if (count == _FULL) | (time >= _LONG):
-        totals[pair, COUNT] += count
+        totals[pair, COUNT] += count - 1
         totals[pair, PERSONS] += cell["persons"]
         totals[pair, HIGH] += time >> 32
         totals[pair, LOW] += time & 0xFFFFFFFF
-        cell["count"] = 0
+        totals[-1, COUNT] += 1
+        cell["count"] = 1  # a cell that is in use is never 0
         cell["persons"] = 0
         cell["time"] = 0
 
@@ -57,7 +58,8 @@ def count_pairs(
     """Count the pairs of neighbours in each path, in a table of all pairs.
 
     Pair (group * width + source) * width + target is a row of ``cells`` (of type CELL) and of ``totals``, both zero
-    before; what is in both together is the result. A pair belongs to the ``group`` of its source event (empty: there
+    before; what is in both together is the result. A last row of ``totals`` counts how often something was moved there,
+    so that nobody need look if nothing was. A pair belongs to the ``group`` of its source event (empty: there
     are no groups). With ``ends``, code width - 2 comes before each path and code width - 1 after it, without a time.
     Owners are ascending. Unless ``where`` is empty, it becomes the pair of each event with the one before it in the
     path, or -1.

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
 
-__all__ = ["distinct_paths", "sort_ties"]
+__all__ = ["distinct_paths", "gathered", "group_totals", "sort_ties"]
 
 IntArray = npt.NDArray[np.int64]
 CodeArray = npt.NDArray[np.int32]
@@ -23,7 +23,7 @@ def distinct_paths(
     people: IntArray,
     collapse: bool,
     limit: int,
-) -> tuple[CodeArray, IntArray, IntArray, IntArray, IntArray]:
+) -> tuple[CodeArray, IntArray, IntArray, IntArray, IntArray, CodeArray]:
     """Find the distinct paths of each group: by hash, and code by code where hashes are equal.
 
     Parameters
@@ -46,6 +46,8 @@ def distinct_paths(
         Codes of the distinct paths, end to end in order of appearance, and where they begin and end.
     first, count, persons : ndarray, one value a distinct path
         The first path of its kind, and the sums.
+    kind : ndarray, one value a path
+        Which of the distinct paths it is.
     """
     paths = len(offsets) - 1
     values = np.empty(len(code), dtype=np.int32)
@@ -53,13 +55,14 @@ def distinct_paths(
     first = np.empty(paths, dtype=np.int64)
     count = np.zeros(paths, dtype=np.int64)
     persons = np.zeros(paths, dtype=np.int64)
+    kind = np.empty(paths, dtype=np.int32)
     last_owner = np.full(paths, -1, dtype=np.int64)
     hashes = np.empty(paths, dtype=np.uint64)
-    places = np.uint64(16)
+    places = 16
     while places < 2 * paths:
-        places *= np.uint64(2)
+        places *= 2
     slots = np.full(places, -1, dtype=np.int32)
-    mask = places - np.uint64(1)
+    mask = np.uint64(places - 1)
     factor = np.uint64(0x9E3779B97F4A7C15)
     found = 0
     for path in range(paths):
@@ -92,12 +95,13 @@ def distinct_paths(
             slot = (slot + np.uint64(1)) & mask
             known = np.int64(slots[slot])
         if known < 0:
-            known = found
+            known = np.int64(found)
             slots[slot] = known
             hashes[known] = mixed
             first[known] = path
             found += 1
             ends[found] = end
+        kind[path] = known
         count[known] += weight[path]
         if last_owner[known] != owner[path]:
             last_owner[known] = owner[path]
@@ -108,20 +112,49 @@ def distinct_paths(
         first[:found].copy(),
         count[:found].copy(),
         persons[:found].copy(),
+        kind,
     )
 
 
 @kernel
-def sort_ties(order: IntArray, runs: IntArray, values: CodeArray, ends: IntArray, bits: int) -> None:
-    """Put the paths ``order[runs[i]:runs[i + 1]]`` in the order of their codes, for each ``i``; all of them differ.
+def group_totals(group: CodeArray, owner: IntArray, groups: int) -> tuple[IntArray, IntArray]:
+    """Return the number of paths and of owners of each group; all paths of an owner come one after the other."""
+    paths = np.zeros(groups, dtype=np.int64)
+    owners = np.zeros(groups, dtype=np.int64)
+    last = np.full(groups, -1, dtype=np.int64)
+    for path in range(len(group)):
+        at = group[path]
+        paths[at] += 1
+        owners[at] += last[at] != owner[path]
+        last[at] = owner[path]
+    return paths, owners
+
+
+@kernel
+def gathered(values: CodeArray, ends: IntArray, chosen: IntArray) -> tuple[CodeArray, IntArray]:
+    """Return the chosen paths end to end, and where they begin and end."""
+    bounds = np.zeros(len(chosen) + 1, dtype=np.int64)
+    for row in range(len(chosen)):
+        bounds[row + 1] = bounds[row] + ends[chosen[row] + 1] - ends[chosen[row]]
+    found = np.empty(bounds[-1], dtype=np.int32)
+    for row in range(len(chosen)):
+        shift = ends[chosen[row]] - bounds[row]
+        for place in range(bounds[row], bounds[row + 1]):
+            found[place] = values[place + shift]
+    return found, bounds
+
+
+@kernel
+def sort_ties(order: IntArray, starts: IntArray, stops: IntArray, values: CodeArray, ends: IntArray, bits: int) -> None:
+    """Put the paths ``order[starts[i]:stops[i]]`` in the order of their codes, for each ``i``; all of them differ.
 
     As many codes as fit, ``bits`` each, are packed into one number, and paths sorted by it; those that still tie are
     sorted by the codes that come next.
     """
     chunk = 62 // bits
     todo = [(np.int64(0), np.int64(0), np.int64(0))]
-    for run in range(len(runs) - 1):
-        todo.append((runs[run], runs[run + 1], np.int64(0)))
+    for run in range(len(starts)):
+        todo.append((starts[run], stops[run], np.int64(0)))
         while len(todo) > 1:
             start, stop, depth = todo.pop()
             if stop - start < 2:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
 
-__all__ = ["SlotArray", "empty_keys", "empty_slots", "number_of", "roomy_keys", "roomy_slots"]
+__all__ = ["SlotArray", "empty_keys", "empty_slots", "number_of", "numbered", "place_of", "roomy_keys", "roomy_slots"]
 
 SlotArray = npt.NDArray[np.int32]  # the number of the key that is found there, 0 for none
 KeyArray = npt.NDArray[np.int64]  # the key of each number; the first element holds how many there are
@@ -52,7 +52,7 @@ def roomy_keys(keys: KeyArray, more: int) -> KeyArray:
 
 @kernel
 def roomy_slots(slots: SlotArray, keys: KeyArray) -> SlotArray:
-    """Return the slots, or new ones if the keys have become more room."""
+    """Return the slots, or new ones if there is room for more keys than before."""
     size = 2 * len(keys)
     if len(slots) == size:
         return slots
@@ -63,6 +63,21 @@ def roomy_slots(slots: SlotArray, keys: KeyArray) -> SlotArray:
 
 
 @kernel
+def place_of(slots: SlotArray, keys: KeyArray, key: int) -> int:
+    """Return the number of ``key``, 0 if it has none."""
+    return int(slots[_slot(slots, keys, key)])
+
+
+@kernel
+def numbered(wanted: KeyArray) -> tuple[SlotArray, KeyArray]:
+    """Return slots and keys in which ``wanted``, all different, have the numbers 1, 2, 3, ..."""
+    keys = roomy_keys(empty_keys(), len(wanted))
+    keys[0] = len(wanted)
+    keys[1 : len(wanted) + 1] = wanted
+    return roomy_slots(np.zeros(0, dtype=np.int32), keys), keys
+
+
+@kernel
 def number_of(slots: SlotArray, keys: KeyArray, key: int) -> int:
     """Return the number of ``key``: the next one if it is new, for which there must be room."""
     slot = _slot(slots, keys, key)
@@ -70,4 +85,4 @@ def number_of(slots: SlotArray, keys: KeyArray, key: int) -> int:
         keys[0] += 1
         keys[keys[0]] = key
         slots[slot] = keys[0]
-    return slots[slot]
+    return int(slots[slot])

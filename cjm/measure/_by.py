@@ -40,7 +40,7 @@ class Period:
 By: TypeAlias = str | Cohort | Period | Goal | Sequence[Goal]
 
 _CODED = ("channel", "event", "touchpoint")
-_PLAIN = ("person", "time", "session")
+_PLAIN = ("person", "time")
 
 
 def cohort(every: str, *, time_zone: str = "UTC") -> Cohort:
@@ -152,7 +152,7 @@ def slices(journeys: Journeys, by: By | None, result: Iterable[str]) -> Iterator
             raise ArgumentError.at(
                 f"the result has a column {name!r} of its own", where="by=", hint="Split by something else, or rename"
             )
-    _check(journeys, by)
+    goals = _check(journeys, by)
     for bucket in journeys.buckets():
         if by is None:
             yield Slice(bucket, None)
@@ -161,23 +161,32 @@ def slices(journeys: Journeys, by: By | None, result: Iterable[str]) -> Iterator
         elif isinstance(by, Cohort | Period):
             yield Slice(bucket, _by_calendar(bucket, by))
         else:
-            for goal in check_goals(by):
+            for goal in goals:
                 inside = bucket.take(np.unique(instances_of(bucket, goal).rows))
                 nought = np.zeros(inside.height, dtype=np.int32)
                 yield Slice(inside, Groups("goal", pl.Series([goal.name], dtype=pl.String), nought))
 
 
-def _check(journeys: Journeys, by: By | None) -> None:
+def _check(journeys: Journeys, by: By | None) -> list[Goal]:
+    """Check ``by``; return its goals, if any."""
     if isinstance(by, str):
+        if by == "session":
+            raise ArgumentError.at(
+                "each session would be a group of its own",
+                where="by=",
+                hint='For the paths of sessions, where a verb has paths, write unit="session"',
+            )
         options = [*_PLAIN, *_CODED, *journeys.schema]
         if by not in options:
             raise ArgumentError.unknown("column", by, options, where="by=")
-    elif isinstance(by, Sequence):
-        check_goals(by)
-    elif by is not None and not isinstance(by, Cohort | Period | Goal):
+        return []
+    if by is None or isinstance(by, Cohort | Period):
+        return []
+    if not isinstance(by, Goal | Sequence):
         raise ArgumentError.at(
             f"cannot be {by!r}", where="by=", hint="Give a column, cjm.cohort(...), cjm.period(...) or goals"
         )
+    return check_goals(by)
 
 
 def _by_column(bucket: Journeys, name: str) -> Groups:

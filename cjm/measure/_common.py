@@ -16,7 +16,10 @@ START, END, OTHER = "(start)", "(end)", "(other)"
 
 def summed(parts: Iterable[pl.DataFrame], keys: Sequence[str]) -> pl.DataFrame:
     """Add up the counts of all slices, row by row where ``keys`` are equal; in no particular order."""
-    stacked = pl.concat(parts)
+    listed = list(parts)
+    if len(listed) == 1:
+        return listed[0]
+    stacked = pl.concat(listed)
     if not keys:
         return stacked.sum()
     return stacked.group_by(keys).sum()
@@ -26,20 +29,3 @@ def check_count(name: str, value: int) -> None:
     """Raise unless ``value`` is a whole number above zero."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ArgumentError.at(f"must be a whole number above zero, not {value!r}", where=f"{name}=")
-
-
-# ---- until every measure is on slices() and paths_of() ----
-from cjm.measure._rates import interval as interval, share as share  # noqa
-
-
-def event_values(journeys, name, result):  # type: ignore
-    from cjm.measure._by import group_names, slices
-
-    (part,) = [piece for piece in slices(journeys, name, result)]
-    return part.groups.of()
-
-
-def path_offsets(journeys, by):  # type: ignore
-    if by not in ("person", "session"):
-        raise ArgumentError.unknown("value", by, ("person", "session"), where="by=")
-    return journeys.arrays.offsets if by == "person" else journeys.arrays.session_offsets

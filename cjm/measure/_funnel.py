@@ -118,7 +118,7 @@ def funnel(
         share(rows["persons"], rows["__before"]).alias("step_rate"),
         low.alias("step_low"),
         high.alias("step_high"),
-    ).rename({walked.groups.name: name for name in keys})
+    ).rename({"__group": keys[0] if keys else "__group"})
     rows = compared(rows, by, versus, ["step"], "persons", "of", level)
     rows = rows.with_columns(__left=pl.col("__before") - pl.col("persons"))
     rows = hidden(rows, by, versus, min_persons, ["step"], ["persons", "__left"], [*_RATES, *_TIMES], "of")
@@ -145,7 +145,7 @@ def _steps_taken(walked: Walked, steps: Steps) -> pl.DataFrame:
     is_first = pl.col("step") == 1
     return pl.DataFrame(
         {
-            walked.groups.name: walked.groups.gather(np.repeat(np.arange(len(persons)), width)),
+            "__group": walked.groups.gather(np.repeat(np.arange(len(persons)), width)),
             "step": np.tile(np.arange(1, width + 1, dtype=np.int64), len(persons)),
             "touchpoint": pl.Series(steps.labels * len(persons), dtype=pl.String),
             "persons": persons.ravel(),
@@ -154,9 +154,7 @@ def _steps_taken(walked: Walked, steps: Steps) -> pl.DataFrame:
             "__known": known.ravel(),
             **{name: values.ravel() for name, values in cells.items()},
         }
-    ).with_columns(
-        pl.when(~is_first).then("__before"), pl.when("__known").then(pl.col(_TIMES)).cast(pl.Duration("us"))
-    )
+    ).with_columns(pl.when(~is_first).then("__before"), pl.when("__known").then(pl.col(_TIMES)).cast(pl.Duration("us")))
 
 
 def _sorted_in_groups(values: IntArray, group: IntArray, groups: int) -> IntArray:
@@ -171,7 +169,8 @@ def _quantile(values: IntArray, counts: IntArray, quarters: int) -> IntArray:
     whole, rest = np.divmod((counts - 1) * quarters, 4)
     lower = values[np.clip(begin + whole, 0, len(values) - 1)]
     upper = values[np.clip(begin + np.minimum(whole + 1, counts - 1), 0, len(values) - 1)]
-    return lower + ((upper - lower) * rest) // 4
+    cut: IntArray = lower + ((upper - lower) * rest) // 4
+    return cut
 
 
 def funnel_next(
@@ -221,12 +220,12 @@ def funnel_next(
     Examples
     --------
     >>> import polars as pl, cjm
-    >>> frame = pl.DataFrame({"at": ["2026-01-01T10:00Z", "2026-01-01T10:05Z", "2026-01-02T10:00Z"],
-    ...                       "what": ["home", "help", "home"], "who": ["a", "a", "b"]})
+    >>> frame = pl.DataFrame({"at": [f"2026-01-0{day}T10:00Z" for day in (1, 2, 1, 1)],
+    ...                       "what": ["home", "help", "home", "cart"], "who": ["a", "a", "b", "c"]})
     >>> log = cjm.scan_events({"web": cjm.Source(frame, time="at", event="what", ids={"customer": "who"})})
     >>> journeys = cjm.build_journeys(log, person="customer")
-    >>> cjm.funnel_next(journeys, ["web:home", "web:help", "web:home"]).select("step", "next", "persons", "of").rows()
-    [(1, '(end)', 1, 2), (2, '(end)', 1, 1)]
+    >>> cjm.funnel_next(journeys, ["web:home", "web:cart"]).select("step", "next", "persons", "of").rows()
+    [(1, '(end)', 1, 2), (1, 'web:help', 1, 2)]
     """
     check_level(level)
     check_mask(min_persons)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -114,20 +114,24 @@ def steps_of(
             raise ArgumentError.at('nothing lies between the steps of order="strict"', where="exclude=")
         flags |= sum(1 << (_MAX_STEPS + j) for j in range(len(steps) - 1))
     elif exclude is not None:
-        for step_number, what in _between(exclude, len(steps), order):
-            codes = chosen(compiler, what, "exclude=").codes
-            flags[codes] |= 1 << (_MAX_STEPS + step_number - 1)
+        for number, what in _between(exclude, len(steps), order):
+            ends = chosen(compiler, what, "exclude=")
+            if order == "any" and flags[ends.codes].any():
+                raise ArgumentError.at(
+                    f"{ends.label!r} is a step as well",
+                    where="exclude=",
+                    hint='With order="any" it must be one or other',
+                )
+            flags[ends.codes] |= 1 << (_MAX_STEPS + number - 1)
     labels = [f"any {k} of {len(steps)}" for k in range(1, len(steps) + 1)] if order == "any" else [
         step.label for step in found
     ]  # fmt: skip
     return Steps(labels, flags, limit, order != "any")
 
 
-def _between(exclude: Exclude, width: int, order: str) -> Iterable[tuple[int, Touchpoints]]:
+def _between(exclude: Exclude, width: int, order: str) -> list[tuple[int, Touchpoints]]:
     """Return what may not lie behind which step, by the number of the step."""
     if not isinstance(exclude, Mapping):
-        if not isinstance(exclude, str | Collection):
-            raise ArgumentError.at(f"must be touchpoints, not {exclude!r}", where="exclude=")
         # In any order all that counts is whether there is an attempt to end.
         return [(number, exclude) for number in range(1, 2 if order == "any" else width)]
     if order == "any":
@@ -140,7 +144,7 @@ def _between(exclude: Exclude, width: int, order: str) -> Iterable[tuple[int, To
                 where="exclude=",
                 hint="2 stands for what may not come between steps 2 and 3",
             )
-    return exclude.items()
+    return list(exclude.items())
 
 
 def walk(journeys: Journeys, steps: Steps, *, unit: Unit, by: By | None, result: Sequence[str]) -> Walked:
@@ -179,6 +183,4 @@ def walk(journeys: Journeys, steps: Steps, *, unit: Unit, by: By | None, result:
         times.append(rows[3][:count])
     merged = Merged(labels)
     group = np.concatenate([places[code] for places, code in zip(merged.places, groups, strict=True)])
-    return Walked(
-        merged.labels, group, np.concatenate(reached), np.concatenate(after), np.concatenate(times), width
-    )
+    return Walked(merged.labels, group, np.concatenate(reached), np.concatenate(after), np.concatenate(times), width)

@@ -109,7 +109,8 @@ def goal(
 
     Examples
     --------
-    >>> print(goal("checkout", start="web:cart", end=["web:purchase", "store:purchase"], idle="1d"))
+    >>> import cjm
+    >>> print(cjm.goal("checkout", start="web:cart", end=["web:purchase", "store:purchase"], idle="1d"))
     checkout: starts with web:cart; reached with {store:purchase, web:purchase}; abandoned after 1d without an event
     """
     where = f"goal({name!r})"
@@ -171,8 +172,8 @@ def _pattern(what: Pattern | str | Sequence[str], where: str) -> Pattern:
     if isinstance(what, Pattern):
         return what
     if isinstance(what, str):
-        return Pattern.parse(what)
-    listed = [Pattern.parse(touchpoint) for touchpoint in what]
+        return _parse(what, where)
+    listed = [_parse(touchpoint, where) for touchpoint in what]
     selectors = [pattern.steps[0].what for pattern in listed]
     for pattern, selector in zip(listed, selectors, strict=True):
         if pattern != Pattern((Step(selector),)) or selector.tests:
@@ -182,3 +183,11 @@ def _pattern(what: Pattern | str | Sequence[str], where: str) -> Pattern:
     if not selectors:
         raise PatternError.at("the list of touchpoints is empty", where=where)
     return Pattern((Step(Selector(tuple(name for selector in selectors for name in selector.names))),))
+
+
+def _parse(text: str, where: str) -> Pattern:
+    try:
+        return Pattern.parse(text)
+    except PatternError as error:
+        quoted = 'A part with blanks or other odd characters is quoted: web:"view offer"'
+        raise PatternError.at(f"{error}\n{quoted}", where=where) from None

@@ -43,13 +43,12 @@ def goal_journeys(journeys: Journeys, goals: Goal | Sequence[Goal]) -> pl.DataFr
     Examples
     --------
     >>> import polars as pl, cjm
-    >>> from cjm.measure import goal, goal_journeys
     >>> frame = pl.DataFrame({"at": ["2026-01-01T10:00Z", "2026-01-01T10:05Z", "2026-01-02T10:00Z"],
     ...                       "what": ["cart", "purchase", "cart"], "who": ["a", "a", "a"]})
     >>> log = cjm.scan_events({"web": cjm.Source(frame, time="at", event="what", ids={"customer": "who"})})
     >>> journeys = cjm.build_journeys(log, person="customer")
-    >>> checkout = goal("checkout", start="web:cart", end="web:purchase")
-    >>> goal_journeys(journeys, checkout).select("journey", "state", "events", "duration").rows()
+    >>> checkout = cjm.goal("checkout", start="web:cart", end="web:purchase")
+    >>> cjm.goal_journeys(journeys, checkout).select("journey", "state", "events", "duration").rows()
     [(0, 'reached', 2, datetime.timedelta(seconds=300)), (1, 'open', 1, None)]
     """
     chosen = check_goals(goals)
@@ -88,13 +87,12 @@ def goal_events(journeys: Journeys, goals: Goal | Sequence[Goal]) -> pl.DataFram
     Examples
     --------
     >>> import polars as pl, cjm
-    >>> from cjm.measure import goal, goal_events
     >>> frame = pl.DataFrame({"at": ["2026-01-01T10:00Z", "2026-01-01T10:05Z", "2026-01-02T10:00Z"],
     ...                       "what": ["cart", "purchase", "cart"], "who": ["a", "a", "a"]})
     >>> log = cjm.scan_events({"web": cjm.Source(frame, time="at", event="what", ids={"customer": "who"})})
     >>> journeys = cjm.build_journeys(log, person="customer")
-    >>> checkout = goal("checkout", start="web:cart", end="web:purchase")
-    >>> goal_events(journeys, checkout).select("journey", "touchpoint", "step").rows()
+    >>> checkout = cjm.goal("checkout", start="web:cart", end="web:purchase")
+    >>> cjm.goal_events(journeys, checkout).select("journey", "touchpoint", "step").rows()
     [(0, 'web:cart', 1), (0, 'web:purchase', 2), (1, 'web:cart', 1)]
     """
     chosen = check_goals(goals)
@@ -142,14 +140,13 @@ def goal_overlap(
     Examples
     --------
     >>> import polars as pl, cjm
-    >>> from cjm.measure import goal, goal_overlap
     >>> frame = pl.DataFrame({"at": ["2026-01-01T10:00Z", "2026-01-01T10:05Z", "2026-01-01T10:15Z"],
     ...                       "what": ["cart", "search", "purchase"], "who": ["a", "a", "a"]})
     >>> log = cjm.scan_events({"web": cjm.Source(frame, time="at", event="what", ids={"customer": "who"})})
     >>> journeys = cjm.build_journeys(log, person="customer")
-    >>> buy = goal("buy", start="web:cart", end="web:purchase")
-    >>> find = goal("find", start="web:search", end="web:purchase")
-    >>> goal_overlap(journeys, [buy, find]).select("goal_a", "goal_b", "pairs", "of", "overlap_mean").row(1)
+    >>> buy = cjm.goal("buy", start="web:cart", end="web:purchase")
+    >>> find = cjm.goal("find", start="web:search", end="web:purchase")
+    >>> cjm.goal_overlap(journeys, [buy, find]).select("goal_a", "goal_b", "pairs", "of", "overlap_mean").row(1)
     ('buy', 'find', 1, 1, datetime.timedelta(seconds=600))
     """
     check_level(level)
@@ -244,7 +241,7 @@ def _overlaps(found: Sequence[Instances]) -> IntArray:
     )
     order = np.lexsort((start, owner))
     goal, owner, start, end = goal[order], owner[order], start[order], end[order]
-    return kernels.overlaps(
+    counted: IntArray = kernels.overlaps(
         as_array(offsets_of_sorted(owner), np.int64),
         as_array(goal, np.int64),
         as_array(start, np.int64),
@@ -252,3 +249,4 @@ def _overlaps(found: Sequence[Instances]) -> IntArray:
         as_array(np.lexsort((end, owner)), np.int64),
         len(found),
     )
+    return counted

@@ -63,13 +63,13 @@ def instances_of(bucket: Journeys, goal: Goal) -> Instances:
     }
     matches = find_matches(bucket, patterns, occurrence="all")
     found = {name.split(" ")[0]: matches[name] for name in patterns}
-    limits = tuple(_FOREVER if limit is None else min(limit, _FOREVER) for limit in (goal.timeout, goal.idle))
+    timeout, idle = (_FOREVER if limit is None else min(limit, _FOREVER) for limit in (goal.timeout, goal.idle))
     if goal.key is None:
-        return _one_at_a_time(bucket, found, limits)
-    return _one_for_each_key(bucket, goal.key, found, limits)
+        return _one_at_a_time(bucket, found, timeout, idle)
+    return _one_for_each_key(bucket, goal.key, found, timeout, idle)
 
 
-def _one_at_a_time(bucket: Journeys, found: dict[str, Matches], limits: tuple[int, ...]) -> Instances:
+def _one_at_a_time(bucket: Journeys, found: dict[str, Matches], timeout: int, idle: int) -> Instances:
     from cjm.kernels._jit import as_array
     from cjm.kernels.instances import ranges, walk
 
@@ -83,29 +83,34 @@ def _one_at_a_time(bucket: Journeys, found: dict[str, Matches], limits: tuple[in
         len(arrays.person),
         as_array(arrays.offsets, np.int64),
         as_array(arrays.time, np.int64),
-        *(as_array(_occurrences(found.get(part)), np.int64) for part in ("start", "end", "abandon")),
-        *limits,
+        as_array(_occurrences(found["start"]), np.int64),
+        as_array(_occurrences(found.get("end")), np.int64),
+        as_array(_occurrences(found.get("abandon")), np.int64),
+        timeout,
+        idle,
         bucket.end,
         spans,
         times,
         state,
     )
-    spans, times = spans[:count], times[:count]
-    offsets = _ends(spans[:, 2] - spans[:, 1])
-    rows = ranges(as_array(spans[:, 1], np.int64), as_array(offsets, np.int64))
+    owner, first, stop = spans[:count].T
+    start, end = times[:count].T
+    offsets = _ends(stop - first)
+    rows = ranges(as_array(first, np.int64), as_array(offsets, np.int64))
     none = pl.Series("key", [None], dtype=pl.String).new_from_index(0, count)
-    return Instances(spans[:, 0].copy(), times[:, 0].copy(), times[:, 1].copy(), state[:count], offsets, rows, none)
+    return Instances(owner.copy(), start.copy(), end.copy(), state[:count], offsets, rows, none)
 
 
-def _one_for_each_key(bucket: Journeys, name: str, found: dict[str, Matches], limits: tuple[int, ...]) -> Instances:
+def _one_for_each_key(bucket: Journeys, name: str, found: dict[str, Matches], timeout: int, idle: int) -> Instances:
     from cjm.kernels import instances as kernels
     from cjm.kernels._jit import as_array
 
     arrays = bucket.arrays
-    values = bucket.attribute(name).cast(pl.String).alias("key")
+    values = bucket.attribute(name).alias("key")
     labels = values.unique(maintain_order=True).drop_nulls()
     codes = labels.to_frame().with_row_index("code")
-    key = values.to_frame().join(codes, on="key", how="left", maintain_order="left")["code"]
+    joined = values.to_frame().join(codes, on="key", how="left", maintain_order="left")["code"]
+    key = joined.cast(pl.Int32).fill_null(-1).to_numpy()
     bits = np.zeros(len(arrays.time), dtype=np.uint8)
     for part, bit in (("start", kernels.START), ("end", kernels.END), ("abandon", kernels.ABANDON)):
         if part in found:
@@ -114,35 +119,36 @@ def _one_for_each_key(bucket: Journeys, name: str, found: dict[str, Matches], li
     spans = np.empty((room, 2), dtype=np.int64)
     times = np.empty((room, 2), dtype=np.int64)
     state = np.empty(room, dtype=np.uint8)
-    columns = (
-        0,
-        len(arrays.person),
-        as_array(arrays.offsets, np.int64),
-        as_array(arrays.time, np.int64),
-        as_array(key.cast(pl.Int32).fill_null(-1).to_numpy(), np.int32),
-        len(labels),
-        as_array(bits, np.uint8),
-        *limits,
-        bucket.end,
-        spans,
-        times,
-        state,
-    )
+
+    def walk(at: IntArray, rows: IntArray) -> int:
+        count: int = kernels.walk_by_key(
+            0,
+            len(arrays.person),
+            as_array(arrays.offsets, np.int64),
+            as_array(arrays.time, np.int64),
+            as_array(key, np.int32),
+            len(labels),
+            as_array(bits, np.uint8),
+            timeout,
+            idle,
+            bucket.end,
+            spans,
+            times,
+            state,
+            at,
+            rows,
+        )
+        return count
+
     lengths = np.zeros(room, dtype=np.int64)
-    count = kernels.walk_by_key(*columns, lengths, np.empty(0, dtype=np.int64))
+    count = walk(lengths, np.empty(0, dtype=np.int64))
     offsets = _ends(lengths[:count])
     rows = np.empty(offsets[-1], dtype=np.int64)
-    kernels.walk_by_key(*columns, offsets[:-1].copy(), rows)
-    spans, times = spans[:count], times[:count]
-    return Instances(
-        spans[:, 0].copy(),
-        times[:, 0].copy(),
-        times[:, 1].copy(),
-        state[:count],
-        offsets,
-        rows,
-        labels.gather(spans[:, 1]),
-    )
+    walk(offsets[:-1].copy(), rows)
+    owner, which = spans[:count].T
+    start, end = times[:count].T
+    texts = labels.cast(pl.String).gather(which)
+    return Instances(owner.copy(), start.copy(), end.copy(), state[:count], offsets, rows, texts)
 
 
 def _occurrences(found: Matches | None) -> IntArray:

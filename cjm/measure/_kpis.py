@@ -2,53 +2,76 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from collections import Counter
+from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 
-from cjm.durations import DAY_US
+from cjm.errors import ArgumentError
 from cjm.journeys import Journeys
-from cjm.measure._common import event_values, interval, share
+from cjm.matching._tables import Compiler
+from cjm.measure._by import By, group_names
+from cjm.measure._goal import Goal, check_goals
+from cjm.measure._kpi_counts import CANCEL, CONTACT, FIRST_VALUE, count
+from cjm.measure._kpi_figures import NAMES, Named, figure_rows
+from cjm.measure._kpi_registry import Kpi, registered_kpis
+from cjm.measure._labels import hidden
+from cjm.measure._rates import DIFFERENCE, check_level, check_mask, compared, interval
+from cjm.measure._touchpoints import Touchpoints, chosen
+from cjm.periods import check_zone
 
 __all__ = ["kpis"]
 
-_RESULT = ["kpi", "value", "numerator", "denominator", "low", "high", "unit"]
-_MONTH = 30  # days that an active person stays in the monthly count
-
-# kpi, numerator, denominator, unit. Without a denominator the value is the count itself; without a numerator it is
-# the column "<kpi>", a median over `denominator` observations.
-_FIGURES = (
-    ("events", "events", None, "count"),
-    ("persons", "persons", None, "count"),
-    ("sessions", "sessions", None, "count"),
-    ("sessions_per_person", "sessions", "persons", "sessions a person"),
-    ("events_per_session", "events", "sessions", "events a session"),
-    ("bounce_rate", "bounced", "sessions", "share"),
-    ("returning_rate", "returning", "persons", "share"),
-    ("channels_per_person", "channels", "persons", "channels a person"),
-    ("multichannel_rate", "multichannel", "persons", "share"),
-    ("session_pause_median", None, "pauses", "days"),
-    ("session_length_median", None, "longer", "seconds"),
-    ("stickiness", "daily", "monthly", "share"),
-)
+_RESULT = ["kpi", "value", "numerator", "denominator", "low", "high", "unit", "about"]
 
 
-def kpis(journeys: Journeys, *, by: str | None = None) -> pl.DataFrame:
+def kpis(
+    journeys: Journeys,
+    *,
+    by: By | None = None,
+    goals: Goal | Sequence[Goal] = (),
+    first_value: Touchpoints = (),
+    cancel: Touchpoints = (),
+    contacts: Touchpoints = (),
+    more: Sequence[Kpi] = (),
+    time_zone: str = "UTC",
+    level: float = 0.95,
+    versus: object = None,
+    min_persons: int = 0,
+) -> pl.DataFrame:
     """Compute the key figures, for all events or for each group of them.
 
     Parameters
     ----------
     journeys : Journeys
-    by : str, optional
-        A column of ``journeys.frame`` that splits the events. Each group is measured on its own events: its persons
-        and sessions are those with an event in the group, a session's events and ends are those inside the group.
-        So a person can be in several groups, and a session can be a bounce in one of them.
+    by : str, cohort, period, goal or list of goals, optional
+        A column of ``journeys.frame``, :func:`cjm.cohort`, :func:`cjm.period`, or goals. Each group is measured on its
+        own events: its persons and sessions are those with an event in the group, a session's events and ends are
+        those inside the group. So a person can be in several groups, and a session can be a bounce in one of them. A
+        journey towards one of ``goals`` belongs to the group of its first event.
+    goals : Goal or sequence of Goal
+        Adds the figures of journeys towards each of them.
+    first_value, cancel, contacts : str or list of str
+        Touchpoints in which a person first gets what they came for; with which they leave; and with which they ask for
+        help. A touchpoint, ``"call:*"``, ``"*:uninstall"``, or a list of these.
+    more : sequence of Kpi
+        Further figures, made by :func:`cjm.kpi`, besides those of :func:`cjm.register_kpi`.
+    time_zone : str
+        Zone of the calendar days in which persons are active.
+    level : float
+        Confidence level of the intervals, between 0 and 1.
+    versus : optional
+        A group of ``by`` to compare the others with.
+    min_persons : int
+        Hide figures that speak of fewer persons, or of all but fewer.
 
     Returns
     -------
     polars.DataFrame
         One row a figure (and group): ``by`` if given, ``kpi``, ``value``, ``numerator``, ``denominator``, the Wilson
-        interval ``low``, ``high`` (of the figures named ``..._rate``, null for others), ``unit``. The figures:
+        interval ``low``, ``high`` (of the figures named ``..._rate``, null for others), ``unit``, ``about`` (the goal
+        or the touchpoints, null for others). The figures:
 
         - ``events``, ``persons``, ``sessions``: counts.
         - ``sessions_per_person``, ``events_per_session``, ``channels_per_person`` (distinct channels): means.
@@ -59,16 +82,37 @@ def kpis(journeys: Journeys, *, by: str | None = None) -> pl.DataFrame:
           ``denominator`` is the number of such pauses.
         - ``session_length_median``: seconds from first to last event, of sessions with more than one event, whose
           number is the ``denominator``.
-        - ``stickiness``: daily over monthly active persons. Summed over the calendar days (UTC) from the 30th of the
+        - ``stickiness``: daily over monthly active persons. Summed over the calendar days from the 30th of the
           journeys to ``journeys.end``: persons active on the day, over persons active on it or in the 29 days before.
           Null where the journeys are shorter than 30 days.
+        - ``daily_active_persons``, ``weekly_active_persons``, ``monthly_active_persons``: persons active on a day, or
+          in the 7 or 30 days up to it; the mean over the days from the 1st, 7th or 30th of the journeys on, whose
+          number is the ``denominator``. The journeys begin with the day of ``journeys.start``; for a calendar period
+          they begin and end with it, for a cohort they begin with it.
+        - ``switches_per_session``: how often an event comes by another channel than the one before in the session.
+        - with ``first_value``: ``first_value_rate``, persons who got there, of all persons; and
+          ``first_value_time_median``, days from the first event of a person to the first such event, of those who got
+          there, whose number is the ``denominator``. Persons who came late have had less time to get there (their
+          waits are censored by the end of the data): the rate counts them as not there and the median leaves them out,
+          so that both come out low. :func:`cjm.survival_curves` allows for that.
+        - with ``cancel``: ``cancellation_rate``, persons with such an event, of all persons.
+        - with ``contacts``: ``contacts_per_person``, such events over persons.
+        - for each goal: ``goal_journeys``, their number; ``completion_rate``, journeys that reached the goal, of those
+          that are over (open ones may still reach it); ``completion_time_median``, days from start to end of those
+          that reached it, whose number is the ``denominator``; ``switches_per_journey``, changes of channel; with
+          ``contacts`` also ``contacts_per_journey``.
+        - then the figures that were registered, and ``more``. Their ``numerator`` and ``denominator`` are null where
+          these are not whole numbers. Sums are exact.
 
-        A figure without observations is null. Empty journeys give no rows.
+        A figure without observations is null. With ``versus``: ``difference`` of ``value`` to that group's, and
+        Newcombe's interval ``difference_low``, ``difference_high`` where the figure is a rate. Empty journeys give no
+        rows.
 
     Raises
     ------
     ArgumentError
-        For an unknown column in ``by``.
+        For an unknown column in ``by``, a touchpoint that does not occur, two figures of one name, an expression that
+        fails, or another argument that cannot be meant.
 
     Examples
     --------
@@ -80,89 +124,61 @@ def kpis(journeys: Journeys, *, by: str | None = None) -> pl.DataFrame:
     >>> cjm.kpis(journeys).select("kpi", "value", "numerator", "denominator").row(5)
     ('bounce_rate', 0.5, 1, 2)
     """
-    totals = _totals(journeys, by).sort("__group", nulls_last=True)
-    figures = pl.concat_list(_figure(*figure) for figure in _FIGURES)
-    rows = totals.select("__group", figures.alias("__figures")).explode("__figures").unnest("__figures")
-    is_rate = pl.col("kpi").str.ends_with("_rate")
-    rows = rows.with_columns(interval(rows, "numerator", "denominator")).with_columns(
-        pl.when(is_rate).then(pl.col("low", "high")),
-        pl.col("value").fill_null(share(rows["numerator"], rows["denominator"])),
+    check_level(level)
+    check_mask(min_persons)
+    check_zone(time_zone)
+    listed = check_goals(goals) if isinstance(goals, Goal) or len(goals) else []
+    further = _further(more)
+    compiler = Compiler(journeys)
+    flags = np.zeros(len(compiler.code), dtype=np.int32)
+    labels: dict[str, str | None] = {}
+    for name, what, flag in (
+        ("first_value", first_value, FIRST_VALUE),
+        ("cancel", cancel, CANCEL),
+        ("contacts", contacts, CONTACT),
+    ):
+        found = chosen(compiler, what, f"{name}=") if what else None
+        labels[name] = found.label if found else None
+        if found:
+            flags[found.codes] |= flag
+    added = DIFFERENCE if versus is not None else []
+    totals = count(journeys, by, flags, listed, further, time_zone, [*_RESULT, *added])
+    rows = figure_rows(totals, Named(**labels), listed, further)
+    rows = rows.with_columns(interval(rows, "numerator", "denominator", level)).with_columns(
+        pl.when("__share").then(pl.col("low", "high"))
     )
-    return rows.select(*([pl.col("__group").alias(by)] if by else []), *_RESULT)
-
-
-def _figure(kpi: str, numerator: str | None, denominator: str | None, unit: str) -> pl.Expr:
-    none = pl.lit(None, pl.Int64)
-    is_ratio = numerator is not None and denominator is not None
-    return pl.struct(
-        pl.lit(kpi).alias("kpi"),
-        (none if is_ratio else pl.col(kpi)).cast(pl.Float64).alias("value"),
-        (pl.col(numerator) if numerator else none).alias("numerator"),
-        (pl.col(denominator) if denominator else none).alias("denominator"),
-        pl.lit(unit).alias("unit"),
-    )
-
-
-def _totals(journeys: Journeys, by: str | None) -> pl.DataFrame:
-    """Return one row a group with the counts and medians that the figures are made of."""
-    arrays = journeys.arrays
-    code = pl.Series(arrays.code)
-    events = pl.DataFrame(
-        {
-            "__group": event_values(journeys, by, _RESULT) if by else pl.zeros(len(code), eager=True),
-            "person": arrays.person_row,
-            "session": arrays.session,
-            "time": arrays.time,
-            "channel": journeys.touchpoints["channel"].rank("dense").gather(code),
-        }
-    )
-    sessions = (
-        events.group_by("__group", "person", "session")
-        .agg(pl.len(), start=pl.col("time").min(), end=pl.col("time").max())
-        .sort("__group", "session")
-        .with_columns(pause=pl.when(_same_as(1)).then(pl.col("start") - pl.col("end").shift(1)))
-    )
-    persons = sessions.group_by("__group", "person").agg(sessions=pl.len())
-    channels = events.select("__group", "person", "channel").unique().group_by("__group", "person").agg(n=pl.len())
-    length = (pl.col("end") - pl.col("start")).filter(pl.col("len") > 1)
-    parts = [
-        sessions.group_by("__group").agg(
-            events=pl.col("len").cast(pl.Int64).sum(),
-            sessions=pl.len(),
-            bounced=(pl.col("len") == 1).sum(),
-            pauses=pl.col("pause").count(),
-            session_pause_median=pl.col("pause").median() / DAY_US,
-            longer=length.len(),
-            session_length_median=length.median() / 1_000_000,
-        ),
-        persons.group_by("__group").agg(persons=pl.len(), returning=(pl.col("sessions") > 1).sum()),
-        channels.group_by("__group").agg(
-            channels=pl.col("n").cast(pl.Int64).sum(), multichannel=(pl.col("n") > 1).sum()
-        ),
-        _active_days(events, journeys.end),
-    ]
-    joined = reduce(lambda left, right: left.join(right, on="__group", nulls_equal=True), parts)
-    return joined.with_columns(pl.exclude("__group", "^.*_median$").cast(pl.Int64))
-
-
-def _active_days(events: pl.DataFrame, end: int) -> pl.DataFrame:
-    """Return for each group the sums over days of the persons active on the day, and in the month up to it."""
-    days = (
-        events.select("__group", "person", day=pl.col("time") // DAY_US)
-        .unique()
-        .sort("__group", "person", "day")
-        .with_columns(next=pl.when(_same_as(-1)).then(pl.col("day").shift(-1)))
-    )
-    from_day = pl.lit(events["time"].min(), pl.Int64) // DAY_US + _MONTH - 1
-    to_day = end // DAY_US
-    # An active day counts towards the months that end on it or later, until the next active day takes over.
-    last = pl.min_horizontal(pl.col("day") + _MONTH - 1, pl.col("next") - 1, to_day)
-    return days.group_by("__group").agg(
-        daily=pl.col("day").is_between(from_day, to_day).sum(),
-        monthly=(last - pl.max_horizontal("day", from_day) + 1).clip(0).sum(),
+    keys = group_names(by)
+    if keys:
+        rows = rows.with_columns(totals.labels.gather(rows["__group"]).alias(keys[0]))
+    rows = _compared(rows, by, versus, level)
+    figures = ["value", "numerator", "denominator", "low", "high"]
+    return hidden(rows, by, versus, min_persons, ["kpi", "about"], ["__part"], figures, "__of").select(
+        *keys, *_RESULT, *added
     )
 
 
-def _same_as(shift: int) -> pl.Expr:
-    """Say whether the row ``shift`` rows further up is of the same group and person."""
-    return pl.all_horizontal(pl.col(key).eq_missing(pl.col(key).shift(shift)) for key in ("__group", "person"))
+def _further(more: Sequence[Kpi]) -> list[Kpi]:
+    """Return the registered figures and ``more``."""
+    if isinstance(more, Kpi) or not all(isinstance(figure, Kpi) for figure in more):
+        raise ArgumentError.at(
+            f"must be a list of key figures, not {more!r}", where="more=", hint="Make them with cjm.kpi"
+        )
+    further = [*registered_kpis(), *more]
+    names = Counter([*NAMES, *(figure.name for figure in further)])
+    twice = next((figure.name for figure in further if names[figure.name] > 1), None)
+    if twice is not None:
+        raise ArgumentError.at(f"there is a figure {twice!r} already", where="more=", hint="Give it another name")
+    return further
+
+
+def _compared(rows: pl.DataFrame, by: By | None, versus: object, level: float) -> pl.DataFrame:
+    """Add the differences to the group ``versus``; intervals for shares only."""
+    if versus is None:
+        return rows
+    shares = [pl.when("__share").then(name).alias(f"__{name}") for name in ("numerator", "denominator")]
+    rows = compared(rows.with_columns(shares), by, versus, ["kpi", "about"], "__numerator", "__denominator", level)
+    (name,) = group_names(by)
+    reference = rows.filter(pl.col(name) == versus).select("kpi", "about", __reference="value")
+    rows = rows.join(reference, on=["kpi", "about"], how="left", nulls_equal=True, maintain_order="left")
+    apart = pl.when(pl.col(name).ne_missing(versus)).then(pl.col("value") - pl.col("__reference"))
+    return rows.with_columns(difference=pl.when("__share").then("difference").otherwise(apart))

@@ -29,16 +29,16 @@ class Merged:
         together = pl.concat(parts)
         self.labels = together.unique().sort(nulls_last=True)
         numbered = self.labels.to_frame().with_row_index("__place")
-        found = together.to_frame().join(
-            numbered, on=self.labels.name, how="left", nulls_equal=True, maintain_order="left"
-        )
+        found = together.to_frame().join(numbered, on="__group", how="left", nulls_equal=True, maintain_order="left")
         places = found["__place"].cast(pl.Int64).to_numpy()
         self.places: list[IntArray] = np.split(places, np.cumsum([len(part) for part in parts])[:-1])
 
 
 def labels_of(part: Slice) -> pl.Series:
-    """Return the groups of a slice: one that stands for all without ``by=``."""
-    return pl.Series("__group", [None], dtype=pl.Boolean) if part.groups is None else part.groups.labels
+    """Return the groups of a slice as ``__group``: a single null without ``by=``."""
+    return (
+        pl.Series("__group", [None], dtype=pl.Boolean) if part.groups is None else part.groups.labels.alias("__group")
+    )
 
 
 def hidden(

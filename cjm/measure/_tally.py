@@ -29,7 +29,7 @@ def tallied(fill: Callable[[int, IntArray], tuple[int, int]], paths: int, longes
     from cjm.kernels.tallies import COLUMNS, count_batch, place_entries
 
     batch = np.empty((max(_BATCH, longest), 2), dtype=np.int64)
-    table = np.zeros((2, COLUMNS), dtype=np.int64)
+    table = np.zeros((1, COLUMNS), dtype=np.int64)
     slots = np.empty(0, dtype=np.int32)
     path = 0
     while path < paths:

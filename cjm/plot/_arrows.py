@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from cjm.plot._graph import END, START, Item, Placed, arranged
 from cjm.plot._labels import Area, Curve, Labels, Point
-from cjm.plot._svg import Drawing, channel_of, mixed, name_text, rect, tag, tip, touchpoint_colours
+from cjm.plot._svg import Drawing, channel_of, mixed, name_text, rect, tag, tip
 from cjm.plot._words import known_as, text_width
 
 __all__ = ["Arrow", "Box", "draw_graph"]
 
 _BOX, _GAP, _LOOP, _PORT = 38.0, 22.0, 16.0, 8.0
-_NARROWEST, _WIDE_ENOUGH, _WIDEST, _END_BOX, _BETWEEN = 96, 140, 240, 50, 64
+_NARROWEST, _WIDE_ENOUGH, _END_BOX, _BETWEEN = 96, 140, 50, 64
 _THICK = 8.0
 
 
@@ -37,8 +37,8 @@ class Arrow:
     said: str
 
 
-def draw_graph(boxes: Sequence[Box], arrows: Sequence[Arrow], width: float) -> Drawing:
-    """Draw the boxes in columns from left to right and the arrows between them."""
+def draw_graph(boxes: Sequence[Box], arrows: Sequence[Arrow], width: float, colours: Mapping[str, str]) -> Drawing:
+    """Draw the boxes, coloured by channel, in columns from left to right, and the arrows between them."""
     edges = {(arrow.source, arrow.target): float(arrow.count) for arrow in arrows}
     loops = {arrow.source for arrow in arrows if arrow.source == arrow.target}
     names = [box.name for box in boxes]
@@ -46,12 +46,13 @@ def draw_graph(boxes: Sequence[Box], arrows: Sequence[Arrow], width: float) -> D
     ends = sum(name in (START, END) for name in names)
     room = width - ends * (_END_BOX + _BETWEEN)
     most = max(2 - ends, 1, int((room + _BETWEEN) // (min(max(needed, _NARROWEST), _WIDE_ENOUGH) + _BETWEEN)))
+    if {arrow.source for arrow in arrows}.isdisjoint(arrow.target for arrow in arrows):
+        most = min(most, max(2 - ends, 1))  # nothing leads on: what came before stands left of what followed
     heights = {name: _BOX + _LOOP * (name in loops) for name in names}
     placed = arranged(edges, most, heights=heights, port=_PORT, gap=_GAP)
     columns = placed.columns - ends
-    wide = max(min(needed, (room + _BETWEEN) / max(columns, 1) - _BETWEEN, _WIDEST), 40.0)
+    wide = max(min(needed, (room + _BETWEEN) / max(columns, 1) - _BETWEEN, 0.36 * width), 40.0)
     areas = _areas(placed, loops, wide, width)
-    colours = touchpoint_colours(sorted({channel_of(name) for name in names}))
     heaviest = max(edges.values())
     routes = _routes(arrows, placed, areas)
     drawn = [

@@ -42,8 +42,10 @@ def tick_label(value: float, top: float) -> str:
     return f"{value / size:,.10g}{unit}" if value else "0"
 
 
-def time_ticks(low: datetime, high: datetime, most: int) -> list[tuple[datetime, str]]:
+def time_ticks(low: datetime, high: datetime, most: int, *, clock: bool = True) -> list[tuple[datetime, str]]:
     """Return at most ``most`` round times from ``low`` to ``high`` and their labels, all of one form.
+
+    Without ``clock`` they are at least a day apart.
 
     Examples
     --------
@@ -51,7 +53,7 @@ def time_ticks(low: datetime, high: datetime, most: int) -> list[tuple[datetime,
     ['Feb 2025', 'Mar 2025', 'Apr 2025', 'May 2025', 'Jun 2025']
     """
     for step in _FIXED:
-        if high - low <= step * (most - 1):
+        if (clock or step >= _DAY) and high - low <= step * (most - 1):
             first = -(-(low - _MONDAY) // step)
             times = [_MONDAY + step * index for index in range(first, (high - _MONDAY) // step + 1)]
             return [(when, _day(when, clock=step < _DAY)) for when in times]
@@ -73,16 +75,20 @@ def period_name(starts: list[datetime]) -> str:
     --------
     >>> period_name([datetime(2025, 1, 6), datetime(2025, 1, 13)]), period_name([datetime(2025, 1, 6)])
     ('week', 'period')
+    >>> period_name([datetime(2025, month, 1) for month in (1, 2)])
+    'month'
     """
+    hour = timedelta(hours=1)
     least = min((later - earlier for earlier, later in pairwise(sorted(set(starts)))), default=1000 * _DAY)
+    calendar = all(start.day == 1 for start in starts)  # 28 days are no month
     for name, low, high in (
-        ("hour", timedelta(minutes=50), timedelta(hours=1)),
-        ("day", timedelta(hours=23), timedelta(hours=25)),
-        ("week", 7 * _DAY - timedelta(hours=1), 7 * _DAY + timedelta(hours=1)),
-        ("month", 28 * _DAY - timedelta(hours=1), 31 * _DAY + timedelta(hours=1)),
-        ("quarter", 89 * _DAY, 93 * _DAY),
-        ("year", 364 * _DAY, 367 * _DAY),
+        ("hour", hour, hour),
+        ("day", _DAY - hour, _DAY + hour),
+        ("week", 7 * _DAY - hour, 7 * _DAY + hour),
+        ("month", 28 * _DAY, 31 * _DAY),
+        ("quarter", 90 * _DAY, 92 * _DAY),
+        ("year", 365 * _DAY, 366 * _DAY),
     ):
-        if low <= least <= high:
+        if low <= least <= high and (calendar or high < 28 * _DAY):
             return name
     return "period"

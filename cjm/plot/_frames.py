@@ -48,10 +48,13 @@ class Measured:
     frame : polars.DataFrame
     groups : list of str
         Labels in the order of the frame; ``[""]`` where the measure was not asked for groups.
+    by : str
+        What the groups are of, or nothing.
     """
 
     frame: pl.DataFrame
     groups: list[str]
+    by: str
 
 
 def measured(
@@ -66,7 +69,7 @@ def measured(
 ) -> Measured:
     """Return what is drawn of a frame.
 
-    Columns before the first known one are those of ``by=``; columns behind it that are not known are left alone.
+    Unknown columns before the first figure are those of ``by=``; unknown columns behind it are left alone.
 
     Raises
     ------
@@ -86,26 +89,36 @@ def measured(
             raise ArgumentError.at(
                 f"the column {name!r} must hold {kind.name}, not {frame.schema[name]}", where=where, hint=hint
             )
-    by = frame.columns[: min(frame.columns.index(name) for name in known)]
-    labels = pl.Series(
-        GROUP, [_label(row) for row in frame.select(by).iter_rows()] if by else [""] * frame.height, pl.String
-    )
+    figures = min(frame.columns.index(name) for name in known if name not in keys)
+    by = [name for name in frame.columns[:figures] if name not in known]
+    labels = pl.Series(GROUP, _labels(frame.select(by)) if by else [""] * frame.height, pl.String)
     drawn = frame.select(labels, *(kind.form(pl.col(name)).alias(name) for name, kind in known.items()))
     found = drawn[GROUP].unique(maintain_order=True).to_list() or [""]
     if len(found) > 1 and not groups:
         value = frame[by[0]][0]
         raise ArgumentError.at(
-            f"the frame holds {number(len(found))} groups by {', '.join(by)}, and this picture shows one",
+            f"the frame holds {number(len(found))} groups by {short(', '.join(by), 60)}, and this picture shows one",
             where=where,
             hint=f"Choose one, as in frame.filter(pl.col({by[0]!r}) == {short(repr(value), 60)})",
         )
     if drawn.select(GROUP, *keys).is_duplicated().any():
         raise ArgumentError.at(f"the frame holds two rows of the same {' and '.join(keys)}", where=where, hint=hint)
-    return Measured(drawn, found)
+    return Measured(drawn, found, ", ".join(known_as(name) for name in by))
 
 
-def _label(values: Sequence[Any]) -> str:
-    return " · ".join(_value(value) for value in values)
+def _labels(values: pl.DataFrame) -> list[str]:
+    """Return the label of each row; groups that would read the same are numbered."""
+    label_of: dict[str, str] = {}
+    used: dict[str, int] = {}
+    labels = []
+    for row in values.iter_rows():
+        key = repr(row)
+        if key not in label_of:
+            label = " · ".join(_value(value) for value in row)
+            used[label] = used.get(label, 0) + 1
+            label_of[key] = label if used[label] == 1 else f"{label} ({used[label]})"
+        labels.append(label_of[key])
+    return labels
 
 
 def _value(value: Any) -> str:

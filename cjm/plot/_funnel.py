@@ -130,7 +130,7 @@ def _wide(blocks: list[list[tuple[str, Row]]], width: float, groups: Sequence[st
     for *_, room in reversed(figures):
         ends.insert(0, x)
         x -= room
-    left = min(max(text_width(group, 11.5) for group in groups), 130) + 10 if len(groups) > 1 else 0
+    left = min(max(text_width(group, 11.5) for group in groups), 0.2 * width) + 10 if len(groups) > 1 else 0
     bar = x - left - 8
     marks, y = [], 26.0
     for (_, above, below, _), end in zip(figures, ends, strict=True):

@@ -11,7 +11,7 @@ from cjm.plot._words import percent, text_width
 
 __all__ = ["Cell", "Grid", "draw_grid", "share_text"]
 
-_HEAD, _LEGEND, _GAP = 40, 30, 2
+_HEAD, _LEGEND, _LEGEND_WIDTH, _GAP = 40, 30, 250, 2
 _BLUES = ("#eef4f8", "#8db8d4", "#1f5f8b")
 _GREYS = ("#f1f3f4", "#b4bbc1", "#565e66")
 _MASKED = "#f7f5f2"
@@ -94,7 +94,9 @@ def draw_grid(grid: Grid, width: float) -> Drawing:
         x = left + wide * grid.centre
         frame = rect(x - gap / 2, _HEAD - 2, wide, bottom - _HEAD + 4, "none", stroke=INK, stroke_width="1.5")
         marks.append(frame)
-    return Drawing(width, bottom + _LEGEND, [*marks, *_legend(grid, left, bottom + 12)])
+    return Drawing(
+        width, bottom + _LEGEND, [*marks, *_legend(grid, max(0.0, min(left, width - _LEGEND_WIDTH)), bottom + 12)]
+    )
 
 
 def _square(cell: Cell, grid: Grid, x: float, y: float, wide: float, tall: float, gap: float) -> list[str]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
 from cjm.errors import ArgumentError, RunError
-from cjm.files import write_text
+from cjm.files import write_bytes, write_text
 from cjm.plot._svg import INK, QUIET, Drawing, rect, svg, tag, text, tip, wrapped
 from cjm.plot._words import fit
 
@@ -81,7 +80,7 @@ class Picture:
                 f"cannot be written as {suffix!r}", where=str(target), hint="End the name in .svg, .png or .html"
             )
         if suffix == ".png":
-            _write_bytes(target, self._png())
+            write_bytes(target, self._png())
         else:
             write_text(target, self.svg if suffix == ".svg" else self._page())
         return target
@@ -103,28 +102,6 @@ class Picture:
             f"<title>{escape(self.title)}</title>\n"
             f'</head>\n<body style="margin:0;background:#fff;color:{INK}">\n{self.svg}\n</body>\n</html>\n'
         )
-
-
-def _write_bytes(target: Path, data: bytes) -> None:
-    """Write a file in the place of a former one, in one step."""
-    try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-        partial = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.chmod(0o644)
-            os.replace(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise RunError.at(
-            f"the file cannot be written ({error.strerror})",
-            where=str(target),
-            hint="Check that the folder exists and has room",
-        ) from error
 
 
 def inner_width(width: int) -> int:

@@ -91,7 +91,8 @@ def draw_retention(rows: pl.DataFrame, width: float, label: Callable[[Any], str]
         for cohort, period, persons, rate in rows.select("cohort", "period", "persons", "rate").iter_rows()
     ]
     # In the first period everybody is there: it does not set the scale.
-    later = rows.filter(pl.col("period") > 0)["rate"].drop_nulls().to_list()
+    known = rows.drop_nulls("rate")
+    later = known.filter(pl.col("period") > 0)
     grid = Grid(
         [label(cohort) for cohort in cohorts],
         [str(period) for period in range(first, last + 1)],
@@ -99,7 +100,7 @@ def draw_retention(rows: pl.DataFrame, width: float, label: Callable[[Any], str]
         f"{unit}s since the first",
         sizes=[HIDDEN if sizes[cohort] is None else number(sizes[cohort]) for cohort in cohorts],
         size_title="persons",
-        top=max([*later, 0.01]),
+        top=max([*(later if later.height else known)["rate"], 0.01]),
     )
     return draw_grid(grid, width)
 

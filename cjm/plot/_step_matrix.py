@@ -1,4 +1,4 @@
-"""The step matrix as a heat map: which share of persons is at each touchpoint at each step."""
+"""The step matrix as a heat map: which share of paths is at each touchpoint at each step."""
 
 from __future__ import annotations
 
@@ -57,28 +57,28 @@ def step_matrix(frame: pl.DataFrame, *, width: int = WIDTH) -> Picture:
     steps = rows["step"].unique().sort()
     aligned = rows.filter(pl.col("step") == 0)
     of = rows["of"].max()
-    notes = [
-        f"Per cent of {plural(of, 'person')} at each step."
-        if isinstance(of, int)
-        else "Per cent of persons at each step."
-    ]
+    notes = [f"Per cent of {plural(of, 'path') if isinstance(of, int) else 'paths'} at each step."]
     names = rows["touchpoint"].n_unique()
     if names > _ROWS:
         notes.append(f"(other): {number(names - _ROWS + 1)} touchpoints with fewer persons, together.")
     masked = rows["share"].null_count()
     if masked:
-        notes.append(f"{plural(masked, 'figure')} {HIDDEN}: too few persons.")
+        others = " (other) is the sum of those that are not." if names > _ROWS else ""
+        notes.append(f"{plural(masked, 'figure')} {HIDDEN}: too few persons.{others}")
     title = f"Touchpoints at the first {plural(steps.len(), 'step')}"
     if aligned.height:
         centre = known_as(aligned.row(0, named=True)["touchpoint"])
-        title = f"Touchpoints before and after the first {centre}"
+        title = f"Touchpoints before and after {centre}"
         notes.append("Step 0, framed, is where the paths were aligned; negative steps come before it.")
     description = f"A square for each of {plural(names, 'touchpoint')} and {plural(steps.len(), 'step')}."
     return finished(Drawing(drawing.width, drawing.height, drawing.marks, notes), title, description, group=group)
 
 
-def draw_step_matrix(rows: pl.DataFrame, width: float) -> Drawing:
-    """Draw ``step, touchpoint, persons, share``, touchpoints with most persons first."""
+def draw_step_matrix(rows: pl.DataFrame, width: float, *, hide_below: int = 0) -> Drawing:
+    """Draw ``step, touchpoint, persons, share``, touchpoints with most persons first.
+
+    Figures of fewer than ``hide_below`` are hidden, after small touchpoints have been put together.
+    """
     steps = rows["step"].unique().sort().to_list()
     place = {step: index for index, step in enumerate(steps)}
     ordered = (
@@ -92,6 +92,8 @@ def draw_step_matrix(rows: pl.DataFrame, width: float) -> Drawing:
         kept = [name for name in ordered if name not in SPECIAL][: _ROWS - 1 - len(ends)]
         rows = _together(rows, [*kept, *ends])
         ordered = [*kept, _OTHERS, *ends]
+    small = (pl.col("persons") > 0) & (pl.col("persons") < hide_below)
+    rows = rows.with_columns(pl.when(~small).then(pl.col("persons", "share")))
     row_of = {name: index for index, name in enumerate(ordered)}
     cells = [
         Cell(place[step], row_of[name], share, _said(step, name, persons, share))
@@ -112,10 +114,10 @@ def draw_step_matrix(rows: pl.DataFrame, width: float) -> Drawing:
 
 
 def _together(rows: pl.DataFrame, kept: list[str]) -> pl.DataFrame:
-    """Put all but these touchpoints together; a sum that holds a hidden figure is hidden."""
+    """Put all but these touchpoints together; hidden figures are left out of the sum, unless all are."""
     name = pl.when(pl.col("touchpoint").is_in(kept)).then("touchpoint").otherwise(pl.lit(_OTHERS)).alias("touchpoint")
     whole = [
-        pl.when(pl.col(column).is_null().any()).then(None).otherwise(pl.col(column).sum()).alias(column)
+        pl.when(pl.col(column).is_not_null().any()).then(pl.col(column).sum()).alias(column)
         for column in ("persons", "share")
     ]
     return rows.group_by("step", name, maintain_order=True).agg(whole)

@@ -34,13 +34,14 @@ __all__ = [
     "wrapped",
 ]
 
-# Dark enough on white to be read as text, apart for the colour-blind (after Okabe and Ito).
-COLOURS = ("#1f5f8b", "#c4561b", "#2a8367", "#8a4a8f", "#8f6b00", "#4f5bb0", "#a83253", "#47727a")
+# Dark enough on white to be read as text; neighbours differ in lightness too, for the colour-blind.
+COLOURS = ("#1f5f8b", "#c4561b", "#007f73", "#a65fab", "#5f4700", "#2f3380", "#b03a5b", "#47727a")
 GREY, INK, QUIET, GRID, PALE = "#8b9299", "#22282e", "#5b646d", "#e6e9ec", "#eef1f3"
 # The fonts of the picture are measured when it is drawn: Liberation Sans has the measures of Arial and Helvetica.
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 # What stands in the place of a touchpoint.
 SPECIAL = ("(start)", "(other)", "(end)")
+_SIGNS = "…→↵\ufffd"  # what cleaning and cutting put into names
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def name_text(
 
 
 def _foreseen(char: str) -> bool:
-    return char < "\u0530" and unicodedata.category(char)[0] != "M"
+    return (char < "\u0530" and unicodedata.category(char)[0] != "M") or char in _SIGNS
 
 
 def rect(x: float, y: float, width: float, height: float, fill: str, *inner: str, **more: str | float | None) -> str:
@@ -198,4 +199,4 @@ def channel_of(touchpoint: str) -> str:
     >>> channel_of("web:home"), channel_of("web:home -> store:visit"), channel_of("(end)")
     ('web', 'store', '(end)')
     """
-    return touchpoint.rpartition(" -> ")[2].partition(":")[0]
+    return touchpoint.rpartition(" -> ")[2].lstrip('"').partition(":")[0]

@@ -11,15 +11,15 @@ from typing import Any
 import polars as pl
 
 from cjm.plot._axes import count_ticks, period_name, tick_label, time_ticks
-from cjm.plot._frames import COUNT, GROUP, HIDDEN, NAME, NO_ROWS, WHEN, measured
+from cjm.plot._frames import COUNT, GROUP, HIDDEN, NO_ROWS, WHEN, measured
 from cjm.plot._picture import WIDTH, Picture, finished, inner_width
 from cjm.plot._svg import COLOURS, GRID, INK, QUIET, Drawing, line, message, name_text, rect, tag, text, tip
-from cjm.plot._words import day, known_as, number, plural, text_width
+from cjm.plot._words import day, number, plural, text_width
 
-__all__ = ["OTHER", "Curve", "Panel", "draw_panels", "largest", "local", "points_of", "timeline"]
+__all__ = ["OTHER", "Curve", "Panel", "draw_panels", "is_in_panel", "largest", "local", "points_of", "timeline"]
 
 OTHER = "(other)"
-_PANELS, _GROUPS, _HOVERED = 8, 6, 120
+_PANELS, _HOVERED, _KEY = 8, 120, 22
 _AXIS, _BETWEEN, _HEAD, _BODY, _FOOT = 40, 26, 40, 84, 26
 Point = tuple[datetime, int | None]
 
@@ -45,21 +45,21 @@ class Panel:
 
 
 def timeline(frame: pl.DataFrame, *, width: int = WIDTH) -> Picture:
-    """Draw events and persons over time, a panel a channel.
+    """Draw events and persons over time, a panel a channel or other group.
 
     Parameters
     ----------
     frame : polars.DataFrame
-        What :func:`cjm.timeline` returns, with or without groups.
+        What :func:`cjm.timeline` returns, by channel or by anything else.
     width : int
         Width in pixels.
 
     Returns
     -------
     Picture
-        A panel a channel, each on its own scale from zero, events as an area and persons as a dashed line; with
-        groups, a line of events for each of the largest. A period without a row counts as zero. A masked figure
-        leaves a gap. Of more than eight channels, the smallest are put together.
+        A panel a group, each on its own scale from zero, events as an area and persons as a dashed line. A period
+        without a row counts as zero. A masked figure leaves a gap. Of more than eight groups, the smallest are put
+        together.
 
     Raises
     ------
@@ -77,66 +77,40 @@ def timeline(frame: pl.DataFrame, *, width: int = WIDTH) -> Picture:
     'Events and persons a week by channel'
     """
     room = inner_width(width)
-    columns = {"period": WHEN, "channel": NAME, "events": COUNT, "persons": COUNT}
-    found = measured(frame, "timeline", columns, ["period", "channel"], groups=True)
+    columns = {"period": WHEN, "events": COUNT, "persons": COUNT}
+    found = measured(frame, "timeline", columns, ["period"], groups=True)
     rows = found.frame.drop_nulls("period")
+    by = f" by {found.by}" if found.by else ""
     if not rows.height:
-        return finished(message(NO_ROWS, room), "Events and persons by channel", NO_ROWS)
+        return finished(message(NO_ROWS, room), f"Events and persons{by}", NO_ROWS)
     periods = sorted({local(value) for value in rows["period"]})
     unit = period_name(periods)
-    by_group = len(found.groups) > 1
-    names = largest(rows, "channel", _PANELS)
-    groups = largest(rows, GROUP, _GROUPS) if by_group else found.groups
-    groups = [group for group in groups if group != OTHER]
-    panels = [
-        _panel(rows.filter(pl.col("channel").is_in(names).not_() if name == OTHER else pl.col("channel") == name),
-               name, colour, groups, periods, by_group=by_group)
-        for name, colour in zip(names, COLOURS, strict=False)
-    ]  # fmt: skip
+    names = largest(rows, GROUP, _PANELS)
+    panels = [_panel(rows, name, names, colour, periods) for name, colour in zip(names, COLOURS, strict=False)]
     drawing = draw_panels(panels, room)
     about = f"{day(periods[0])} to {day(periods[-1])}" if len(periods) > 1 else day(periods[0])
-    if by_group:
-        key = [(known_as(group), COLOURS[index], False) for index, group in enumerate(groups)]
-        said = f"Events a {unit}, {about}, each channel on its own scale from zero."
-        if len(found.groups) > len(groups):
-            said += f" The {len(groups)} largest of {number(len(found.groups))} groups."
-    else:
-        key = [("events", INK, False), ("persons", INK, True)]
-        said = f"Events and persons a {unit}, {about}, each channel on its own scale from zero."
+    scales = ", each panel on its own scale from zero" if len(panels) > 1 else ""
+    said = f"Events and persons a {unit}, {about}{scales}."
     notes = [f"{said} The first and the last {unit} may be cut by the ends of the data."]
-    if rows["channel"].n_unique() > len(names):
-        notes.append(
-            f"{OTHER}: the {rows['channel'].n_unique() - len(names) + 1} smallest channels together, without persons."
-        )
-    masked = rows["events"].null_count() + (0 if by_group else rows["persons"].null_count())
+    together = len(found.groups) - len(names) + 1
+    if together > 1:
+        notes.append(f"{OTHER}: the {together} smallest groups together, without persons.")
+    masked = rows["events"].null_count() + rows["persons"].null_count()
     if masked:
         notes.append(f"{plural(masked, 'figure')} {HIDDEN}: too few persons. The lines have gaps there.")
-    group = "" if by_group else found.groups[0]
-    title = f"Events{'' if by_group else ' and persons'} a {unit} by channel"
-    whole = Drawing(
-        drawing.width,
-        drawing.height + 22,
-        [*_key(key, room), tag("g", *drawing.marks, transform="translate(0 22)")],
-        notes,
-    )
-    description = f"{plural(len(panels), 'panel')}; most events: {known_as(names[0])}."
-    return finished(whole, title, description, group=group)
+    marks = [*_key(), tag("g", *drawing.marks, transform=f"translate(0 {_KEY})")]
+    whole = Drawing(drawing.width, drawing.height + _KEY, marks, notes)
+    description = f"{plural(len(panels), 'panel')}; most events: {panels[0].name}, {panels[0].figures}."
+    return finished(whole, f"Events and persons a {unit}{by}", description)
 
 
-def _panel(
-    rows: pl.DataFrame, name: str, colour: str, groups: list[str], periods: list[datetime], *, by_group: bool
-) -> Panel:
-    events = int(rows["events"].sum())
-    if by_group:
-        lines = [
-            Curve(known_as(group), points_of(rows.filter(pl.col(GROUP) == group), "events", periods), shade)
-            for group, shade in zip(groups, COLOURS, strict=False)
-        ]
-    else:
-        lines = [Curve("events", points_of(rows, "events", periods), colour, filled=True)]
-        if name != OTHER:
-            lines.append(Curve("persons", points_of(rows, "persons", periods), colour, dashed=True))
-    return Panel(known_as(name), plural(events, "event"), lines)
+def _panel(rows: pl.DataFrame, name: str, names: list[str], colour: str, periods: list[datetime]) -> Panel:
+    """Return the lines of a group; persons of several groups together are not known."""
+    one = rows.filter(is_in_panel(GROUP, name, names))
+    curves = [Curve("events", points_of(one, "events", periods), colour, filled=True)]
+    if one[GROUP].n_unique() == 1:
+        curves.append(Curve("persons", points_of(one, "persons", periods), colour, dashed=True))
+    return Panel(name or "all", plural(int(one["events"].sum()), "event"), curves)
 
 
 def largest(rows: pl.DataFrame, column: str, most: int) -> list[str]:
@@ -144,6 +118,12 @@ def largest(rows: pl.DataFrame, column: str, most: int) -> list[str]:
     sums = rows.group_by(column).agg(pl.col("events").sum()).sort(["events", column], descending=[True, False])
     names: list[str] = sums[column].to_list()
     return names if len(names) <= most else [*names[: most - 1], OTHER]
+
+
+def is_in_panel(column: str, name: str, names: Sequence[str]) -> pl.Expr:
+    """Say which rows belong to a panel: those of its name, and those of no panel to the last one."""
+    own = pl.col(column) == name
+    return own | pl.col(column).is_in(names).not_() if name == OTHER else own
 
 
 def points_of(rows: pl.DataFrame, column: str, periods: Sequence[datetime]) -> list[Point]:
@@ -173,16 +153,13 @@ def local(when: Any) -> datetime:
     return when.replace(tzinfo=None) if isinstance(when, datetime) else datetime.combine(when, time())
 
 
-def _key(entries: Sequence[tuple[str, str, bool]], width: float) -> list[str]:
-    marks, x = [], 0.0
-    for name, colour, dashed in entries:
-        room = min(text_width(name, 11.5) + 4, width - x - 30, 160)
-        if room < 20:
-            break
-        marks.append(line(x, 8, x + 20, 8, colour, stroke_width="2", stroke_dasharray="3 3" if dashed else None))
-        marks.append(name_text(x + 26, 12, name, room, size=11.5, fill=QUIET))
-        x += 26 + room + 16
-    return marks
+def _key() -> list[str]:
+    return [
+        line(0, 8, 20, 8, INK, stroke_width="2"),
+        text(26, 12, "events", size=11.5, fill=QUIET),
+        line(82, 8, 102, 8, INK, stroke_width="2", stroke_dasharray="3 3"),
+        text(108, 12, "persons", size=11.5, fill=QUIET),
+    ]
 
 
 def draw_panels(panels: Sequence[Panel], width: float) -> Drawing:
@@ -219,7 +196,8 @@ def _drawn(panel: Panel, width: float, low: datetime, high: datetime) -> list[st
     for tick in [0, *count_ticks(top, 4)]:
         marks.append(line(_AXIS, y_of(tick), width - 8, y_of(tick), GRID if tick else "#c3c9ce"))
         marks.append(text(_AXIS - 6, y_of(tick) + 4, tick_label(tick, top), size=11, fill=QUIET, anchor="end"))
-    for when, label in time_ticks(low, high, max(2, int(plane / 66))):
+    clock = any(when.time() != time() for curve in panel.curves for when, _ in curve.points)
+    for when, label in time_ticks(low, high, max(2, int(plane / 66)), clock=clock):
         x, half = x_of(when), text_width(label, 11) / 2
         marks.append(line(x, ground, x, ground + 4, "#c3c9ce"))
         marks.append(text(min(max(x, half), width - half), ground + 17, label, size=11, fill=QUIET, anchor="middle"))
@@ -260,15 +238,9 @@ def _hovers(panel: Panel, x_of: Any, plane: float) -> list[str]:
     if len(figures) > _HOVERED:
         return []
     half = plane / max(len(figures) - 1, 1) / 2
-    return [
-        rect(
-            max(x_of(when) - half, _AXIS),
-            _HEAD,
-            min(2 * half, plane),
-            _BODY,
-            "#fff",
-            tip(f"{day(when, hour=when.time() != time())} · {', '.join(said)}"),
-            fill_opacity="0",
-        )
-        for when, said in sorted(figures.items())
-    ]
+    marks = []
+    for when, said in sorted(figures.items()):
+        left, right = max(x_of(when) - half, _AXIS), min(x_of(when) + half, _AXIS + plane)
+        words = f"{day(when, hour=when.time() != time())} · {', '.join(said)}"
+        marks.append(rect(left, _HEAD, right - left, _BODY, "#fff", tip(words), fill_opacity="0"))
+    return marks

@@ -13,18 +13,18 @@ from cjm.plot._arrows import Arrow, Box, draw_graph
 from cjm.plot._frames import COUNT, HIDDEN, NAME, NO_ROWS, SHARE, SPAN, measured
 from cjm.plot._heat import share_text
 from cjm.plot._picture import WIDTH, Picture, finished, inner_width
-from cjm.plot._svg import Drawing, message
+from cjm.plot._svg import Drawing, channel_of, message, touchpoint_colours
 from cjm.plot._words import brief, duration, known_as, number, percent, plural
 
-__all__ = ["draw_transitions", "heaviest", "transitions"]
+__all__ = ["draw_transitions", "heaviest", "key_of", "transitions"]
 
-_TOP = 24
+_TOP, _MOST = 24, 200
 # What an arrow is labelled with: the first of these that the frame has.
 _TIMES = {
-    "time_p50": "half of the steps took at most this long",
-    "time_mean": "mean time",
-    "time_p25": "a quarter of the steps took at most this long",
-    "time_p75": "three quarters of the steps took at most this long",
+    "time_p50": "the time within which half of the steps were taken",
+    "time_mean": "the mean time",
+    "time_p25": "the time within which a quarter of the steps were taken",
+    "time_p75": "the time within which three quarters of the steps were taken",
 }
 
 
@@ -36,7 +36,8 @@ def transitions(frame: pl.DataFrame, *, top: int = _TOP, width: int = WIDTH) -> 
     frame : polars.DataFrame
         What :func:`cjm.transitions` returns.
     top : int
-        Arrows to draw: those with the highest counts. A note says which share of all transitions they are.
+        Arrows to draw, at most 200: those with the highest counts. A note says which share of all transitions they
+        are.
     width : int
         Width in pixels.
 
@@ -50,7 +51,7 @@ def transitions(frame: pl.DataFrame, *, top: int = _TOP, width: int = WIDTH) -> 
     Raises
     ------
     ArgumentError
-        If the frame lacks a column or holds several groups, or ``top`` is below 1.
+        If the frame lacks a column or holds several groups, or ``top`` is not from 1 to 200.
 
     References
     ----------
@@ -65,8 +66,8 @@ def transitions(frame: pl.DataFrame, *, top: int = _TOP, width: int = WIDTH) -> 
     >>> plot.transitions(frame, top=1).description
     'An arrow from each of 1 touchpoint to what followed; 1 of 2 arrows, 75.0\xa0% of 40 transitions.'
     """
-    if not isinstance(top, int) or isinstance(top, bool) or top < 1:
-        raise ArgumentError.at(f"must be a whole number above zero, not {top!r}", where="top=")
+    if not isinstance(top, int) or isinstance(top, bool) or not 1 <= top <= _MOST:
+        raise ArgumentError.at(f"must be a whole number from 1 to {_MOST}, not {top!r}", where="top=")
     room = inner_width(width)
     columns = {"source": NAME, "target": NAME, "count": COUNT}
     optional = {"share": SHARE, "persons": COUNT, **dict.fromkeys(_TIMES, SPAN)}
@@ -77,11 +78,11 @@ def transitions(frame: pl.DataFrame, *, top: int = _TOP, width: int = WIDTH) -> 
         why = NO_ROWS if not rows.height else "All figures are hidden: too few persons."
         return finished(message(why, room), title, why, group=group)
     shown = heaviest(known, top)
-    drawing = draw_transitions(shown, room)
+    drawing = draw_transitions(known, room, top=top)
     whole, part = int(known["count"].sum()), int(shown["count"].sum())
     covered = f"{number(shown.height)} of {plural(known.height, 'arrow')}, "
     covered += f"{percent(part / whole)} of {plural(whole, 'transition')}"
-    notes = [f"{covered}. {_key(shown)}"]
+    notes = [f"{covered}. {key_of(shown)}"]
     if shown.height < known.height:
         notes.append(f"Each of the other arrows stands for {number(shown['count'][-1])} transitions or fewer.")
     masked = rows["count"].null_count()
@@ -94,30 +95,37 @@ def transitions(frame: pl.DataFrame, *, top: int = _TOP, width: int = WIDTH) -> 
 
 
 def heaviest(rows: pl.DataFrame, top: int) -> pl.DataFrame:
+    """Return the rows that are drawn."""
     return rows.sort(["count", "source", "target"], descending=[True, False, False]).head(top)
 
 
-def _key(rows: pl.DataFrame) -> str:
-    said = "Arrows are as wide as their count"
+def key_of(rows: pl.DataFrame) -> str:
+    """Say how to read width and labels of the arrows."""
     time = _time_of(rows)
-    labels = ["share of what followed the source"] if "share" in rows.columns else []
+    labels = ["the share of what followed the source"] if "share" in rows.columns else []
     labels += [_TIMES[time]] if time else []
-    return f"{said}; labels: {', '.join(labels)}." if labels else f"{said}."
+    return "Arrows are as wide as their count" + (f"; labels: {', and '.join(labels)}." if labels else ".")
 
 
 def _time_of(rows: pl.DataFrame) -> str | None:
     return next((name for name in _TIMES if name in rows.columns and rows[name].null_count() < rows.height), None)
 
 
-def draw_transitions(rows: pl.DataFrame, width: float) -> Drawing:
-    """Draw every row of ``source, target, count`` and, if there, ``share`` and times."""
+def draw_transitions(rows: pl.DataFrame, width: float, *, top: int) -> Drawing:
+    """Draw the heaviest rows of ``source, target, count`` and, if there, ``share`` and times.
+
+    Channels have the same colours whatever ``top`` is.
+    """
     time = _time_of(rows)
     arrows = [
         Arrow(row["source"], row["target"], row["count"], _label(row, time), _said(row, time))
-        for row in rows.iter_rows(named=True)
+        for row in heaviest(rows, top).iter_rows(named=True)
     ]
     names = list(dict.fromkeys(name for arrow in arrows for name in (arrow.source, arrow.target)))
-    return draw_graph([Box(name, _about(name, arrows)) for name in names], arrows, width)
+    ordered = heaviest(rows, rows.height)
+    ends = pl.concat([ordered["source"].to_frame("name"), ordered["target"].to_frame("name")])
+    colours = touchpoint_colours(channel_of(name) for name in ends["name"].unique(maintain_order=True))
+    return draw_graph([Box(name, _about(name, arrows)) for name in names], arrows, width, colours)
 
 
 def _label(row: dict[str, Any], time: str | None) -> list[str]:

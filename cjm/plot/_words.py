@@ -106,11 +106,11 @@ def text_width(text: str, size: float = 12.5) -> float:
 
 def _width(char: str) -> float:
     """Return about how wide a letter is, in pixels, at 12.5 pixels."""
-    if unicodedata.east_asian_width(char) in "WF":
+    if unicodedata.east_asian_width(char) in "WF" or char in "W@":
         return 13.0
     if char in "iljtfrI.,:;'|!()[] \u00a0-":
         return 4.2
-    return 10.6 if char in "mwMW@%→…" else 8.8 if char.isupper() else 6.9
+    return 10.6 if char in "mwM%→…↵\ufffd" else 8.8 if char.isupper() else 6.9
 
 
 def number(value: float | None) -> str:
@@ -140,7 +140,7 @@ def percent(share: float | None) -> str:
     """
     if share is None or math.isnan(share):
         return NONE
-    value = 100 * share
+    value = round(100 * share, 9)  # 1 less the last bit of a float is 1
     if value in (0, 100):
         return f"{value:.0f}{NBSP}%"
     if abs(value) < 0.01:

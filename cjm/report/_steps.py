@@ -1,4 +1,4 @@
-"""Sections on single steps: what follows what, and where persons are at each step."""
+"""Sections on single steps: what follows what, and where paths are at each step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from cjm.plot._step_matrix import draw_step_matrix
-from cjm.plot._transitions import draw_transitions, heaviest
+from cjm.plot._transitions import draw_transitions, heaviest, key_of
 from cjm.report._charts import WIDE, Picture
 from cjm.report._section import Col, Section, Tables, blank_small, counts, groups, has, shares, spans, table, total
 from cjm.report._text import number, part, percent, plural, short
@@ -67,16 +67,13 @@ def _graph(known: pl.DataFrame, of: int, whole: int) -> tuple[Picture, ...]:
     if known.height < 2:
         return ()
     shown = heaviest(known, _ARROWS)
-    time = "half of the steps took at most this long" if "time_p50" in shown.columns else "mean time"
-    timed = any(name in shown.columns for name in ("time_p50", "time_mean"))
-    labels = [name for name, there in (("share of what followed", "share" in shown.columns), (time, timed)) if there]
     caption = (
-        f"Arrows are as wide as their count{': labels say ' + ', and '.join(labels) if labels else ''}. "
-        f"The {shown.height} steps taken most often of {number(of)}, {percent(total(shown, 'count') / max(whole, 1))} "
-        f"of all; on a narrow screen, {min(shown.height, _ARROWS_NARROW)}."
+        f"{key_of(shown)} The {shown.height} steps taken most often of {number(of)}, "
+        f"{percent(total(shown, 'count') / max(whole, 1))} of all; on a narrow screen, "
+        f"{min(shown.height, _ARROWS_NARROW)}."
     )
     picture = Picture(
-        lambda width: draw_transitions(heaviest(shown, _ARROWS if width == WIDE else _ARROWS_NARROW), width).bare(),
+        lambda width: draw_transitions(known, width, top=_ARROWS if width == WIDE else _ARROWS_NARROW).bare(),
         f"Boxes joined by {plural(shown.height, 'arrow')}, from each touchpoint to those that followed.",
         caption,
     )
@@ -84,45 +81,44 @@ def _graph(known: pl.DataFrame, of: int, whole: int) -> tuple[Picture, ...]:
 
 
 def step_matrix(tables: Tables, run: Mapping[str, Any]) -> Section | None:
-    """Draw and list where persons are at each step."""
+    """Draw and list where paths are at each step."""
     if not has(tables, "step_matrix"):
         return None
     hide = run.get("hide_below", 10)
     frame = tables["step_matrix"].with_columns(pl.col("touchpoint").cast(pl.String))
     frame = frame.sort(["step", "persons", "touchpoint"], descending=[False, True, False], nulls_last=True)
-    frame = blank_small(frame, "persons", hide, ["share"])
+    drawn, frame = frame, blank_small(frame, "persons", hide, ["share"])
     aligned = frame.filter(pl.col("step") == 0)
     there = frame.filter((pl.col("step") == 1) & ~pl.col("touchpoint").is_in(_ENDS)).drop_nulls("share")
     after = f"One step after {short(aligned['touchpoint'][0], _NAME)}" if aligned.height else "At step 1"
     if there.height:
         top = there.row(0, named=True)
-        said = part(top["persons"], top["of"], "persons", hide)
+        said = part(top["persons"], top["of"], "paths", hide)
         title = f"{after}, {said} were at {short(top['touchpoint'], _NAME)}, more than anywhere else"
     else:
-        title = f"{after}, no touchpoint was shared by {hide} persons"
+        title = f"{after}, no touchpoint was shared by {hide} paths"
     columns = [
         counts("step", "step"),
         Col("touchpoint", "touchpoint"),
-        groups("persons", "persons", hide),
+        groups("persons", "paths", hide),
         groups("of", "of", hide),
         shares("share", "share", bar=True),
     ]
-    drawn = blank_small(frame, "persons", hide, ["persons"])
-    caption = f"Per cent of persons at each step; darker is more; hidden: fewer than {hide}. (end): the path is over."
+    caption = f"Per cent of paths at each step; darker is more; hidden: fewer than {hide}. (end): the path is over."
     if aligned.height:
         caption += " Step 0, framed, is where the paths were aligned."
     caption += f" On a narrow screen, {_STEPS_NARROW} steps." if frame["step"].n_unique() > _STEPS_NARROW else ""
     picture = Picture(
-        lambda width: draw_step_matrix(drawn if width == WIDE else _nearest(drawn), width).bare(),
+        lambda width: draw_step_matrix(drawn if width == WIDE else _nearest(drawn), width, hide_below=hide).bare(),
         f"A square for each of {plural(frame['touchpoint'].n_unique(), 'touchpoint')} and each step.",
         caption,
     )
-    shown = (table("Where persons are at each step", frame, columns),)
+    shown = (table("Where paths are at each step", frame, columns),)
     return Section("steps", "Step by step", f"{title}.", (), (picture,), shown)
 
 
 def _nearest(frame: pl.DataFrame) -> pl.DataFrame:
     """Keep the first steps, or those around step 0."""
-    steps = frame["step"].unique()
-    near = steps.sort() if steps.min() == 1 else steps.gather(steps.abs().arg_sort())
-    return frame.filter(pl.col("step").is_in(near.head(_STEPS_NARROW).implode()))
+    steps: list[int] = frame["step"].unique().to_list()
+    near = sorted(steps, key=lambda step: (abs(step), step))[:_STEPS_NARROW]
+    return frame.filter(pl.col("step").is_in(near))

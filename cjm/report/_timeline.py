@@ -10,7 +10,7 @@ import polars as pl
 
 from cjm.plot._axes import period_name
 from cjm.plot._svg import COLOURS
-from cjm.plot._timeline import OTHER, Curve, Panel, draw_panels, largest, local, points_of
+from cjm.plot._timeline import Curve, Panel, draw_panels, is_in_panel, largest, local, points_of
 from cjm.plot._words import known_as
 from cjm.report._charts import Picture
 from cjm.report._section import Col, Section, Tables, blank_small, counts, groups, has, shares, table, total
@@ -81,10 +81,10 @@ def _panel(
     frame: pl.DataFrame, name: str, shown: list[str], colour: str, periods: list[datetime], whole: int, hide: int
 ) -> Panel:
     """Return the lines of a channel; persons of several channels together are not known."""
-    one = frame.filter(~pl.col("channel").is_in(shown) if name == OTHER else pl.col("channel") == name)
+    one = frame.filter(is_in_panel("channel", name, shown))
     events = total(one, "events")
     curves = [Curve("events", points_of(one, "events", periods), colour, filled=True)]
-    if name != OTHER and "persons" in frame.columns:
+    if one["channel"].n_unique() == 1 and "persons" in frame.columns:
         seen = blank_small(one, "persons", hide, ["persons"])
         curves.append(Curve("persons", points_of(seen, "persons", periods), colour, dashed=True))
     return Panel(known_as(name), f"{plural(events, 'event')} ({percent(events / whole if whole else None)})", curves)

@@ -152,13 +152,13 @@ def expected(log: list[Event], plans: list[Plan]) -> list[Journey]:
     return sorted(found, key=lambda j: (j.person, j.start, j.goal, j.key or ""))
 
 
-def to_journeys(log: list[Event], empty: bool = False) -> Journeys:
+def to_journeys(log: list[Event]) -> Journeys:
     """Build journeys in which every touchpoint is known, whether or not it occurs in ``log``."""
     rows = [(0, 0, name, None) for name in NAMES] + [(e.person, e.time, e.name, e.key) for e in log]
     frame = pl.DataFrame(rows, schema=["person", "time", "event", "order"], orient="row").with_columns(
         pl.col("time").cast(pl.Datetime("us", "UTC")), pl.col("order").cast(pl.String), channel=pl.lit("web")
     )
-    return journeys_from_frame(frame, gap=30 * MINUTE).filter(pl.col("person") > (9 if empty else 0))
+    return journeys_from_frame(frame, gap=30 * MINUTE).filter(pl.col("person") > 0)
 
 
 def us(frame: pl.DataFrame) -> pl.DataFrame:
@@ -172,7 +172,7 @@ def logs() -> st.SearchStrategy[list[Event]]:
         st.integers(1, 3),
         st.integers(0, 12).map(lambda n: n * 15 * MINUTE + 1_600_000_000_000_000),
         st.sampled_from(NAMES),
-        st.sampled_from([None, "1", "2", "żółw: \"x\""]),
+        st.sampled_from([None, "1", "2", 'żółw: "x"']),
     )
     return st.one_of(st.lists(event, min_size=size, max_size=24) for size in (1, 14))
 
@@ -196,7 +196,7 @@ def plans(draw: st.DrawFn) -> Plan:
     return plan if closes else Plan(plan.start, draw(chain), None, None, None, keyed)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(logs(), st.lists(plans(), min_size=1, max_size=3), st.integers(1, 3))
 def test_journeys_and_their_events(log: list[Event], chosen: list[Plan], buckets: int) -> None:
     journeys = in_buckets(to_journeys(log), buckets)
@@ -219,7 +219,7 @@ def test_journeys_and_their_events(log: list[Event], chosen: list[Plan], buckets
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(logs(), st.lists(plans(), min_size=1, max_size=3), st.integers(1, 3))
 def test_overlap(log: list[Event], chosen: list[Plan], buckets: int) -> None:
     journeys = in_buckets(to_journeys(log), buckets)

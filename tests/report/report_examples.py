@@ -293,6 +293,17 @@ def tables():
                 "time_mean": [hour, 5 * hour, hour, day],
             }
         ),
+        "step_matrix": pl.DataFrame(
+            [
+                (1, "web:home", 600, 1_000),
+                (1, "app:login", 400, 1_000),
+                (2, "web:product", 500, 1_000),
+                (2, "(end)", 493, 1_000),
+                (2, "call:billing", 7, 1_000),
+            ],
+            schema=["step", "touchpoint", "persons", "of"],
+            orient="row",
+        ).with_columns(share=pl.col("persons") / pl.col("of")),
         "sequences": pl.DataFrame(
             {
                 "pattern": [["web:home"], ["web:home", "web:product"], ["web:view_offer", "store:visit"]],

@@ -12,6 +12,11 @@ def text_of(page):
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", "", body)).replace("\xa0", " "))
 
 
+def drawn(page):
+    """The pictures of a page, each in both widths."""
+    return re.findall(r'<div class="(?:wide|narrow)" role="img"[^>]*>(.*?)</div>', page, re.DOTALL)
+
+
 def titles(page):
     return {key: text_of(title) for key, title in re.findall(r'<section id="(\w+)">.*?<h2>(.*?)</h2>', page, re.DOTALL)}
 

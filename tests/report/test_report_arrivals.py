@@ -74,7 +74,7 @@ def cohorts(*groups):
 def test_everybody_counts_in_the_headline_and_small_groups_are_blank():
     page = render({"retention": cohorts((8, 6, 5), (100, 40, 3), (50, 20), (40, 4), (30, 0))}, LATE)
     assert titles(page)["retention"].startswith("30.7 % of persons (70 of 228) came back")
-    assert "blank: fewer than 10" in page
+    assert "hidden: fewer than 10" in page
     picture = re.search(r"<svg.*?</svg>", page, re.DOTALL)[0]
     assert set(re.findall(r"\d+ \w+ 2025", picture)) == {"13 January 2025", "20 January 2025"}
     words = section(page, "retention")
@@ -92,7 +92,7 @@ def test_only_small_groups_are_not_shown():
 def test_the_time_limit_of_the_funnel_is_named():
     page = render({"funnel": examples.tables()["funnel"]}, {"funnel_within": "7d"})
     assert "came as far as store:purchase within 7 days (3,204 of" in titles(page)["funnel"]
-    assert "who came so far within 7 days of it." in page
+    assert "who came so far within 7 days of it; the thin line" in page
     assert "within soon" in render({"funnel": examples.tables()["funnel"]}, {"funnel_within": "soon"})
 
 

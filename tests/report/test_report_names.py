@@ -1,12 +1,12 @@
 """Names from the data, whatever they hold, are only ever shown."""
 
-import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import polars as pl
 import pytest
 import report_examples as examples
+from report_words import drawn
 
 from cjm.report import render
 
@@ -67,6 +67,8 @@ TAGS = {
     "line",
     "text",
     "tspan",
+    "desc",
+    "circle",
     "defs",
     "clippath",
 }
@@ -141,11 +143,11 @@ def test_names_in_the_run_and_the_pictures_are_only_shown(payload):
         "steps": [{"step": payload, "rows_in": 5, "rows_out": 4, "seconds": 0.25}],
         "period": {"start": payload, "end": payload},
     }
-    page = render({name: hostile(examples.tables()[name], payload) for name in ("flow", "funnel")}, run)
+    page = render({name: hostile(examples.tables()[name], payload) for name in ("flow", "funnel", "transitions")}, run)
     shown = check(page)
     assert start_of(payload) in shown
-    pictures = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
-    assert len(pictures) == 4
+    pictures = drawn(page)
+    assert len(pictures) == 6
     for picture in pictures:
         words = "".join(ElementTree.fromstring(picture).itertext())
         assert start_of(payload)[:5] in words

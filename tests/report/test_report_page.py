@@ -32,6 +32,7 @@ def test_every_table_has_its_section(page):
         "paths",
         "funnel",
         "transitions",
+        "steps",
         "sequences",
         "retention",
         "patterns",
@@ -63,6 +64,7 @@ def test_titles_say_the_figures_of_the_tables(page):
     assert said["transitions"].endswith(
         "from web:home to web:product: 22,110 times, 41.0 % of all that followed web:home."
     )
+    assert said["steps"] == "At step 1, 60.0 % of paths (600 of 1,000) were at web:home, more than anywhere else."
     assert "18,204 persons (37.8 %) did web:home then web:product" in said["sequences"]
     assert said["retention"].startswith(
         "72.0 % of persons (5,760 of 8,000) came back in the period after their first (periods of 7 days)"
