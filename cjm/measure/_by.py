@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -186,7 +186,7 @@ def _check(journeys: Journeys, by: By | None) -> list[Goal]:
         raise ArgumentError.at(
             f"cannot be {by!r}", where="by=", hint="Give a column, cjm.cohort(...), cjm.period(...) or goals"
         )
-    return check_goals(by)
+    return check_goals(cast("Goal | Sequence[Goal]", by))
 
 
 def _by_column(bucket: Journeys, name: str) -> Groups:

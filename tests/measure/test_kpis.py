@@ -162,7 +162,7 @@ def test_kpis_are_those_of_the_oracle(log: list[Event], grouped: bool, zone: str
 
 
 @settings(max_examples=40, deadline=None)
-@given(logs(), st.sampled_from(["group", "channel", "person", "session"]))
+@given(logs(), st.sampled_from(["group", "channel", "person"]))
 def test_a_group_is_measured_as_if_there_were_nothing_else(log: list[Event], by: str) -> None:
     journeys = to_journeys(log)
     grouped = kpis(in_buckets(journeys, 2), by=by, first_value=VALUE, contacts=CONTACT)
