@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +29,13 @@ class Dictionary:
         self.dtype = pl.Categorical(pl.Categories.random())
         self._held = pl.Series([""], dtype=self.dtype)  # Polars forgets the texts of a type that no column has
         self._size = 1
+        self._blanks = False  # whether a text became null when it was cleaned
+        self._lock = Lock()  # two threads may read one log
+        self._forget()
+
+    def _forget(self) -> None:
         self._short = _Views()
         self._meaning = np.full(1 << 10, _NULL, dtype=np.uint32)  # of each short view; always null in the last two
-        self._blanks = False  # whether a text became null when it was cleaned
 
     def encode(self, column: pl.Series, clean: Callable[[pl.Series], pl.Series] | None = None) -> pl.Series:
         """Return text as a column of ``dtype``; ``clean`` is applied to each distinct text before, null stays null.
@@ -42,7 +47,12 @@ class Dictionary:
         >>> Dictionary().encode(pl.Series([" a", "b", None, "a"]), lambda text: text.str.strip_chars()).to_list()
         ['a', 'b', None, 'a']
         """
-        parts = [self._encode(part, clean) for part in column.get_chunks() if len(part)]
+        with self._lock:
+            try:
+                parts = [self._encode(part, clean) for part in column.get_chunks() if len(part)]
+            except BaseException:  # stopped in the middle, perhaps by Ctrl-C: views may be known without their number
+                self._forget()
+                raise
         number = pl.Series(np.concatenate(parts) if parts else np.empty(0, dtype=np.uint32))
         if column.null_count() or self._blanks:
             number = number.set(number == _NULL, None)
@@ -66,7 +76,8 @@ class Dictionary:
             grown = np.full(2 * count + 2, _NULL, dtype=np.uint32)
             grown[:before] = self._meaning[:before]
             self._meaning = grown
-        self._meaning[before:count] = self._number(part, self._short.rows[before:count], clean)
+        if count > before:
+            self._meaning[before:count] = self._number(part, self._short.rows[before:count], clean)
         found = self._meaning[codes]  # -1 and -2 count from the end
         long = np.flatnonzero(codes == -2)
         if len(long):

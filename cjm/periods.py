@@ -53,7 +53,8 @@ def check_zone(time_zone: str) -> None:
     """Raise ArgumentError for a time zone that is not known."""
     try:
         pl.Series([0], dtype=TIME).dt.convert_time_zone(time_zone)
-    except pl.exceptions.ComputeError:
+        ZoneInfo(time_zone)
+    except (pl.exceptions.ComputeError, TypeError, ValueError):
         hint = 'Write a name such as "Europe/Warsaw"'
         raise ArgumentError.at(f"unknown time zone {time_zone!r}", where="time_zone=", hint=hint) from None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from functools import cached_property
 
 import polars as pl
 
@@ -16,11 +15,14 @@ from cjm.events._stack import Coder, together
 
 __all__ = ["EventLog", "scan_events"]
 
+_PIECE = 500_000  # rows
+
 
 class EventLog:
     """Events of several sources; made by :func:`scan_events`.
 
-    Nothing is read before ``frame``, ``quality()`` or ``inputs()`` is asked for; then every source is read once.
+    Nothing is read before ``frame``, ``quality()`` or ``inputs()`` is asked for. A source is read once, unless it comes
+    in several pieces: these are held for ``frame`` only.
 
     Attributes
     ----------
@@ -35,6 +37,7 @@ class EventLog:
         self._coder: Coder = defaultdict(Dictionary)
         self._converted: dict[str, Converted] = {}
         self._held: dict[str, list[pl.DataFrame]] = {}
+        self._coded: pl.DataFrame | None = None
 
     def __repr__(self) -> str:
         return f"EventLog({', '.join(self.sources)}; ids: {', '.join(self.kinds)})"
@@ -70,33 +73,39 @@ class EventLog:
         wanted = list(self.sources) if source is None else [source]
         for name in wanted:
             if name not in self._converted:
-                for _ in self._read(name, hold=True):
+                for _ in self._read(name, hold=False):
                     pass
         return [self._converted[name] for name in wanted]
 
     def pieces(self) -> Iterator[pl.DataFrame]:
         """Yield the events in the order of ``frame``, with coded text, a piece of limited size at a time.
 
-        Columns are those of the source at hand: a kind or attribute that it lacks is not there.
+        Columns are those of the source at hand: a kind or attribute that it lacks may not be there.
 
         Raises
         ------
         InputError
             As for ``frame``; for rows that cannot be used, after the last piece of their source.
         """
+        if self._coded is not None:
+            yield from self._coded.iter_slices(_PIECE)
+            return
         for name in self.sources:
             yield from self._read(name, hold=False)
             self.require(name)
 
-    @cached_property
+    @property
     def coded(self) -> pl.DataFrame:
         """Contract EVENTS with text as Categorical."""
-        self.require()
-        frame = together([piece for name in self.sources for piece in self._read(name, hold=True)], "the sources")
-        contract = ["time", "channel", "event", *self.kinds]
-        if any(source.value is not None for source in self.sources.values()):
-            contract.append("value")
-        return frame.select(*contract, pl.exclude(contract))
+        if self._coded is None:
+            pieces = [piece for name in self.sources for piece in self._read(name, hold=True)]
+            self.require()
+            contract = ["time", "channel", "event", *self.kinds]
+            if any(source.value is not None for source in self.sources.values()):
+                contract.append("value")
+            self._coded = together(pieces, "the sources").select(*contract, pl.exclude(contract))
+            self._held.clear()  # so that events are not in memory twice
+        return self._coded
 
     @property
     def frame(self) -> pl.LazyFrame:

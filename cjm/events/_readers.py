@@ -64,12 +64,23 @@ def read_source(source: Source, name: str) -> Iterator[list[RawTable]]:
         return
     formats = [_format(path, source, name) for path in paths]
     if set(formats) == {"parquet"} and _in_pieces([_parquet_schema(path) for path in paths], source):
-        for path in paths:
-            for piece in _parquet_pieces(path, source):
-                yield _with_declared_columns([_with_file(piece, path)], source)
+        pieces = (_with_file(piece, path) for path in paths for piece in _parquet_pieces(path, source))
+        yield from (_with_declared_columns(group, source) for group in _grouped(pieces))
         return
     tables = [_with_file(_READERS[kind](path, source), path) for kind, path in zip(formats, paths, strict=True)]
     yield _with_declared_columns(tables, source)
+
+
+def _grouped(pieces: Iterator[RawTable]) -> Iterator[list[RawTable]]:
+    """Put small pieces together: what is done a piece costs as much for one row as for many."""
+    group: list[RawTable] = []
+    for piece in pieces:
+        group.append(piece)
+        if sum(table.frame.height for table in group) >= _PIECE:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def _with_file(table: RawTable, path: Path) -> RawTable:
@@ -79,6 +90,8 @@ def _with_file(table: RawTable, path: Path) -> RawTable:
 
 def _in_pieces(schemas: list[pl.Schema], source: Source) -> bool:
     timed = isinstance(schemas[0].get(source.time), (pl.Datetime, pl.Date))
+    if source.attributes is not None:  # other columns are not read
+        schemas = [pl.Schema({name: schema[name] for name in source.declared if name in schema}) for schema in schemas]
     alike = all(dict(schema) == dict(schemas[0]) for schema in schemas)
     return timed and alike and source.order is None and source.event_id is None and not source.drop_duplicates
 

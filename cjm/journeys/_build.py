@@ -10,12 +10,11 @@ import polars as pl
 
 from cjm.durations import Duration
 from cjm.errors import ArgumentError, InputError
-from cjm.journeys._bucket import Bucket, MemoryBucket
+from cjm.journeys._bucket import Bucket
 from cjm.journeys._collect import Collector, Persons
 from cjm.journeys._core import Journeys
 from cjm.journeys._order import ordered
 from cjm.journeys._sessions import SessionRule, session_rule
-from cjm.journeys._store import StoredBucket, write_bucket
 
 if TYPE_CHECKING:
     from cjm.events import EventLog
@@ -68,6 +67,8 @@ def build_journeys(
         touchpoint that does not occur or an unknown time zone.
     InputError
         When no event is left.
+    RunError
+        If what does not fit into memory cannot be put aside.
 
     Examples
     --------
@@ -157,10 +158,5 @@ def _journeys(collector: Collector, rule: SessionRule) -> Journeys:
         arrays, attributes = ordered(pieces, numbers, row, names, rule, sessions)
         schema = attributes.schema
         sessions += len(arrays.session_number)
-        if collector.keeper is None:
-            buckets.append(MemoryBucket(arrays, attributes))
-        else:
-            entry = write_bucket(collector.folder(), len(buckets), arrays, attributes)
-            dictionaries = attributes.select(pl.col(pl.Categorical)).head(1).to_dict()
-            buckets.append(StoredBucket(collector.folder(), entry, dictionaries, collector.keeper))
+        buckets.append(collector.bucket(len(buckets), arrays, attributes))
     return Journeys(buckets, touchpoints, schema, rule=rule, start=collector.start, end=collector.end)

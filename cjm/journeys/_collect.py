@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import gettempdir, mkdtemp
 
 import numpy as np
 import numpy.typing as npt
@@ -14,16 +15,18 @@ import polars as pl
 
 from cjm.codes import Dictionary, Numbering, highest
 from cjm.contracts import TIME
-from cjm.errors import InputError
-from cjm.events import together
+from cjm.errors import InputError, RunError
+from cjm.journeys._arrays import EventArrays
+from cjm.journeys._bucket import Bucket, MemoryBucket
 from cjm.journeys._order import Unordered
+from cjm.journeys._store import StoredBucket, write_bucket
 
 __all__ = ["Collector", "Persons"]
 
 IntArray = npt.NDArray[np.int64]
 
 _IN_MEMORY = 20_000_000  # events; more are put aside on disk
-_AT_ONCE = 8  # pieces that are put aside together
+_AT_ONCE = 4_000_000  # events that are put aside together once there are so many
 _OWN = ("person", "time", "channel", "event", "__known")
 _BUCKETS = 6  # bits of the person number that name a bucket: 64 of them
 _NUMBER = 63  # bits of a person number
@@ -112,7 +115,7 @@ class Collector:
         )
         self.start, self.end = min(self.start, int(time.min())), max(self.end, int(time.max()))
         self._rows += len(time)
-        if self._rows > _IN_MEMORY or (self._spilled and len(self._held) == _AT_ONCE):
+        if self._rows > (_AT_ONCE if self._spilled else _IN_MEMORY):
             self._spill()
 
     @property
@@ -152,16 +155,20 @@ class Collector:
         row[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
         return sorted_, row
 
-    def folder(self) -> Path:
-        """Return the folder for what does not fit into memory; it goes when nobody refers to ``keeper`` any more."""
-        if self._folder is None:
-            self._folder = _Folder()
-        return self._folder.path
+    def bucket(self, number: int, arrays: EventArrays, attributes: pl.DataFrame) -> Bucket:
+        """Return a bucket of what came from a part: in memory if all is there, else on disk.
 
-    @property
-    def keeper(self) -> object:
-        """Keeps the folder; None where all is in memory."""
-        return self._folder
+        Raises
+        ------
+        RunError
+            If it cannot be written.
+        """
+        if self._folder is None:
+            return MemoryBucket(arrays, attributes)
+        with _on_disk():
+            entry = write_bucket(self._folder.path, number, arrays, attributes)
+        dictionaries = attributes.select(pl.col(pl.Categorical)).head(1).to_dict()
+        return StoredBucket(self._folder.path, entry, dictionaries, self._folder)
 
     def parts(self) -> Iterator[list[Unordered]]:
         """Yield the events, in order of arrival: all together, or bucket by bucket if they did not fit into memory."""
@@ -175,8 +182,9 @@ class Collector:
             for folder, dtypes in self._spilled:
                 path = folder / f"{bucket}.arrow"
                 if path.exists():
-                    pieces.append(_from_frame(pl.read_ipc(path), dtypes))
-                    path.unlink()
+                    with _on_disk():
+                        pieces.append(_from_frame(pl.read_ipc(path), dtypes))
+                        path.unlink()
             if pieces:
                 # every bucket gets the columns and types that all of them together have
                 nothing = [_from_frame(pl.DataFrame(), dtypes) for _, dtypes in self._spilled]
@@ -185,29 +193,59 @@ class Collector:
     def _spill(self) -> None:
         """Put what is in memory on disk, a file a bucket."""
         from cjm.kernels._jit import as_array
+
+        bucket = as_array(self.numbers >> (_NUMBER - _BUCKETS), np.int32)
+        held, self._held, self._rows = self._held[::-1], [], 0
+        while held:
+            frames = [_to_frame(held.pop())]
+            rows = frames[0].height
+            while held and rows < _AT_ONCE:
+                following = _to_frame(held[-1])
+                if following.schema != frames[0].schema:
+                    break  # columns whose types differ are put together in the end, from the types that they had
+                frames.append(following)
+                rows += following.height
+                held.pop()
+            self._put_aside(pl.concat(frames), bucket)
+
+    def _put_aside(self, frame: pl.DataFrame, bucket: npt.NDArray[np.int32]) -> None:
+        from cjm.kernels._jit import as_array
         from cjm.kernels.sorting import places
 
-        bucket = (self.numbers >> (_NUMBER - _BUCKETS)).astype(np.int32)
-        while self._held:
-            held, self._held = self._held[:_AT_ONCE], self._held[_AT_ONCE:]
-            frame = together([_to_frame(piece) for piece in held], "the sources")
-            dtypes = frame.schema
-            frame = frame.with_columns(pl.col(pl.Categorical).to_physical())
-            person = frame["__person"].to_numpy()
-            counts = np.bincount(bucket[person], minlength=1 << _BUCKETS)
-            offsets = np.concatenate(([0], np.cumsum(counts)))
-            place = np.empty(len(person), dtype=np.uint32)
-            places(as_array(person, np.int32), as_array(bucket, np.int32), offsets.copy(), place)
-            order = np.empty_like(place)
-            order[place] = np.arange(len(place), dtype=np.uint32)
-            rows = pl.Series(order)
-            folder = self.folder() / f"part-{len(self._spilled)}"
+        dtypes = frame.schema
+        frame = frame.with_columns(pl.col(pl.Categorical).to_physical())
+        person = frame["__person"].to_numpy()
+        counts = np.bincount(bucket[person], minlength=1 << _BUCKETS)
+        offsets = np.concatenate(([0], np.cumsum(counts)))
+        place = np.empty(len(person), dtype=np.uint32)
+        places(as_array(person, np.int32), bucket, offsets.copy(), place)
+        order = np.empty_like(place)
+        order[place] = np.arange(len(place), dtype=np.uint32)
+        rows = pl.Series(order)
+        with _on_disk():
+            self._folder = self._folder or _Folder()
+            folder = self._folder.path / f"part-{len(self._spilled)}"
             folder.mkdir()
             for number in np.flatnonzero(counts):
                 part = frame[rows[int(offsets[number]) : int(offsets[number + 1])]]
                 part.write_ipc(folder / f"{number}.arrow", compression="lz4")
-            self._spilled.append((folder, dtypes))
-        self._rows = 0
+        self._spilled.append((folder, dtypes))
+
+
+@contextmanager
+def _on_disk() -> Iterator[None]:
+    """Say what is wrong with the disk."""
+    try:
+        yield
+    except OSError as error:
+        folder = gettempdir()
+        free = shutil.disk_usage(folder).free / 1e9
+        raise RunError.at(
+            f"events that do not fit into memory cannot be put aside ({error.strerror or error})",
+            where=f"build_journeys, folder for temporary files {folder}",
+            hint=f"{free:,.1f} GB are free there, and 100 million events need 1.5, with attributes more: "
+            "make room, or set the environment variable TMPDIR to another folder",
+        ) from error
 
 
 _CORE = ("__person", "__time", "__touchpoint", "__known")

@@ -146,7 +146,7 @@ class Journeys:
 
         Person and session numbers and ``end`` stay as they are; persons without events are gone.
         """
-        keep = self.frame.select(__keep=predicate, __row=pl.col("person")).collect()["__keep"]
+        keep = self.frame.select(__keep=predicate, __row=pl.col("person").is_null()).collect()["__keep"]
         if keep.dtype != pl.Boolean:
             raise ArgumentError.at(
                 f"the predicate gives {keep.dtype}", where="Journeys.filter", hint="Give one that is true or false"

@@ -86,11 +86,11 @@ def ordered(
         If two persons have one number.
     """
     from cjm.kernels._jit import as_array
-    from cjm.kernels.sorting import order_by_time, places
+    from cjm.kernels.sorting import count_codes, order_by_time, places
 
     counts = np.zeros(len(numbers), dtype=np.int64)
     for piece in pieces:
-        counts += np.bincount(piece.person, minlength=len(numbers))
+        count_codes(as_array(piece.person, np.int32), counts)
     codes = np.flatnonzero(counts)
     codes = codes[np.argsort(numbers[codes], kind="stable")]
     person = numbers[codes]

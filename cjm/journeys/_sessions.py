@@ -17,6 +17,8 @@ __all__ = ["SessionRule", "session_offsets", "session_rule"]
 
 IntArray = npt.NDArray[np.int64]
 
+_ENDLESS = np.iinfo(np.int64).max
+
 
 @dataclass(frozen=True)
 class SessionRule:
@@ -49,8 +51,9 @@ def session_rule(
     gap: Duration | None, start_on: Sequence[str] = (), end_on: Sequence[str] = (), day_in: str | None = None
 ) -> SessionRule:
     """Check the arguments and return the rule; touchpoints are checked where they are known."""
+    start_on, end_on = (names if isinstance(names, str) else tuple(names) for names in (start_on, end_on))
     for name, value in (("start_on", start_on), ("end_on", end_on)):
-        if isinstance(value, str):
+        if isinstance(value, str) or not all(isinstance(touchpoint, str) for touchpoint in value):
             raise ArgumentError.at(f"must be a list of touchpoints, not {value!r}", where=f"{name}=")
     if day_in is not None:
         check_zone(day_in)
@@ -86,5 +89,5 @@ def session_offsets(
         as_array(code, np.int32),
         as_array(day, np.int32),
         as_array(flags.to_numpy(), np.uint8),
-        np.iinfo(np.int64).max if rule.gap is None else rule.gap,
+        _ENDLESS if rule.gap is None else min(rule.gap, _ENDLESS),
     )

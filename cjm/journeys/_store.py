@@ -192,10 +192,10 @@ def open_journeys(path: str | Path) -> Journeys:
     """
     from cjm.journeys._core import Journeys
 
-    folder = Path(path)
+    folder = Path(path).absolute()  # also if the working directory changes before events are read
     try:
         manifest = json.loads((folder / _MANIFEST).read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError.at(
             "no stored journeys here", where=str(folder), hint="Give the folder that journeys.write made"
         ) from error
@@ -231,16 +231,24 @@ def open_journeys(path: str | Path) -> Journeys:
 
 def _write_table(path: Path, table: pl.DataFrame, dictionary: Sequence[str] = ()) -> dict[str, Any]:
     """Write a Parquet file in one row group; return its size and hash."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(
-        table.to_arrow(),
-        path,
-        compression="lz4",
-        use_dictionary=list(dictionary),
-        write_page_checksum=True,
-        row_group_size=max(table.height, 1),
-    )
+    try:
+        pq.write_table(
+            table.to_arrow(),
+            path,
+            compression="lz4",
+            use_dictionary=list(dictionary),
+            write_page_checksum=True,
+            row_group_size=max(table.height, 1),
+        )
+    except pa.ArrowException as error:
+        raise InputError.at(
+            f"an attribute is of a type that cannot be stored ({error})",
+            where=f"types {', '.join(sorted({str(dtype) for dtype in table.dtypes}))}",
+            hint="Name the columns to carry along with attributes=[...], or give it another type",
+        ) from error
     return {"bytes": path.stat().st_size, "sha256": _digest(path)}
 
 

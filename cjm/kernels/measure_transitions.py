@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
-from cjm.kernels.pair_numbers import empty_keys, empty_slots, number_of, roomy_keys, roomy_slots
 
-__all__ = ["CELL", "COUNT", "HIGH", "LOW", "PERSONS", "TOTALS", "count_chains", "count_pairs", "put_times"]
+__all__ = ["CELL", "COUNT", "HIGH", "LOW", "PERSONS", "TOTALS", "count_pairs", "put_times"]
 
 IntArray = npt.NDArray[np.int64]
 CodeArray = npt.NDArray[np.int32]
@@ -18,8 +17,8 @@ CELL = np.dtype([("time", "i8"), ("last", "i4"), ("count", "u2"), ("persons", "u
 _FULL = np.uint16(65_535)
 _LONG = 1 << 62
 
-COUNT, PERSONS, HIGH, LOW, LAST = 0, 1, 2, 3, 4  # of a row of totals; the time is HIGH * 2**32 + LOW
-TOTALS = 5
+COUNT, PERSONS, HIGH, LOW = 0, 1, 2, 3  # of a row of totals; the time is HIGH * 2**32 + LOW
+TOTALS = 4
 
 
 @kernel
@@ -90,79 +89,6 @@ def count_pairs(
             before = now
         if ends:
             _add(cells, totals, (side + source) * wide + wide - np.uint64(1), person, 0)
-
-
-@kernel
-def count_chains(
-    offsets: IntArray,
-    owner: IntArray,
-    code: CodeArray,
-    time: IntArray,
-    group: CodeArray,
-    width: int,
-    ends: bool,
-    order: int,
-    where: CodeArray,
-) -> tuple[IntArray, IntArray, IntArray]:
-    """Count each run of ``order`` + 1 neighbours in a path, in a hash table.
-
-    As :func:`count_pairs`, with ``order`` codes width - 2 before each path. Returned are ``states``, ``edges`` and
-    the totals of each edge. A state is a code, or ``width`` and the place of a pair in ``states``: its first half (the
-    upper 32 bits) is the state without the last code, or without the group, which is ``width`` and more; the lower
-    half is that code or group. An edge is the state of the source and the code of the target, in the same halves. The
-    first element of ``states`` and of ``edges`` says how many there are.
-    """
-    states, state_slots = empty_keys(), empty_slots()
-    edges, edge_slots = empty_keys(), empty_slots()
-    totals = np.zeros((len(edges), TOTALS), dtype=np.int64)
-    grouped = len(group) > 0
-    kept = len(where) > 0
-    for path in range(len(offsets) - 1):
-        first, stop = offsets[path], offsets[path + 1]
-        states = roomy_keys(states, 3 * (stop - first + 2))
-        state_slots = roomy_slots(state_slots, states)
-        edges = roomy_keys(edges, stop - first + 1)
-        edge_slots = roomy_slots(edge_slots, edges)
-        if len(totals) < len(edges):
-            longer = np.zeros((len(edges), TOTALS), dtype=np.int64)
-            longer[: len(totals)] = totals
-            totals = longer
-        person = owner[path] + 1
-        length = 0  # of the run so far, counted up to order; one, two, three are the states of its last codes
-        one, two, three = 0, 0, 0
-        if ends:
-            length = order
-            one = width - 2
-            two = width + number_of(state_slots, states, (one << 32) | one)
-            three = width + number_of(state_slots, states, (two << 32) | one)
-        for event in range(first, stop + 1 if ends else stop):
-            target = code[event] if event < stop else width - 1
-            timed = first < event < stop
-            if kept and event < stop:
-                where[event] = -1
-            if length >= order:
-                state = one if order == 1 else two if order == 2 else three
-                if grouped:
-                    side = width + group[max(event - 1, first)]
-                    state = width + number_of(state_slots, states, (state << 32) | side)
-                edge = number_of(edge_slots, edges, (state << 32) | target)
-                totals[edge, COUNT] += 1
-                if totals[edge, LAST] != person:
-                    totals[edge, LAST] = person
-                    totals[edge, PERSONS] += 1
-                if timed:
-                    wait = time[event] - time[event - 1]
-                    totals[edge, HIGH] += wait >> 32
-                    totals[edge, LOW] += wait & 0xFFFFFFFF
-                    if kept:
-                        where[event] = edge
-            length += 1
-            if order > 2 and length > 2:
-                three = width + number_of(state_slots, states, (two << 32) | target)
-            if order > 1 and length > 1:
-                two = width + number_of(state_slots, states, (one << 32) | target)
-            one = target
-    return states, edges, totals
 
 
 @kernel

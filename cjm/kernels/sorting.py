@@ -7,9 +7,16 @@ import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
 
-__all__ = ["order_by_time", "places"]
+__all__ = ["count_codes", "order_by_time", "places"]
 
 _FEW = 24
+
+
+@kernel
+def count_codes(code: npt.NDArray[np.int32], counts: npt.NDArray[np.int64]) -> None:
+    """Add to ``counts`` how often each code occurs."""
+    for row in range(len(code)):
+        counts[code[row]] += 1
 
 
 @kernel

@@ -15,7 +15,7 @@ from cjm.errors import ArgumentError
 from cjm.journeys import Journeys
 from cjm.measure._goal import Goal, check_goals
 from cjm.measure._instances import instances_of
-from cjm.periods import check_every, check_zone, periods
+from cjm.periods import Periods, check_every, check_zone, periods
 from cjm.ragged import IntArray
 
 __all__ = ["By", "Cohort", "Groups", "Period", "Slice", "cohort", "group_names", "period", "slices"]
@@ -140,7 +140,8 @@ def group_names(by: By | None) -> list[str]:
 def slices(journeys: Journeys, by: By | None, result: Iterable[str]) -> Iterator[Slice]:
     """Yield the journeys bucket by bucket with the groups of ``by``; goals one after the other.
 
-    Figures of the slices add up, since no person is in two buckets: :func:`cjm.measure._common.summed` does it.
+    In a column of numbers, one that is not a number (NaN) is a missing value. Figures of the slices add up, since no
+    person is in two buckets: :func:`cjm.measure._common.summed` does it.
 
     Raises
     ------
@@ -153,13 +154,14 @@ def slices(journeys: Journeys, by: By | None, result: Iterable[str]) -> Iterator
                 f"the result has a column {name!r} of its own", where="by=", hint="Split by something else, or rename"
             )
     goals = _check(journeys, by)
+    edges = periods(by.every, by.time_zone, journeys.start, journeys.end) if isinstance(by, Cohort | Period) else None
     for bucket in journeys.buckets():
         if by is None:
             yield Slice(bucket, None)
         elif isinstance(by, str):
             yield Slice(bucket, _by_column(bucket, by))
-        elif isinstance(by, Cohort | Period):
-            yield Slice(bucket, _by_calendar(bucket, by))
+        elif edges is not None:
+            yield Slice(bucket, _by_calendar(bucket, by, edges))
         else:
             for goal in goals:
                 inside = bucket.take(np.unique(instances_of(bucket, goal).rows))
@@ -190,17 +192,22 @@ def _check(journeys: Journeys, by: By | None) -> list[Goal]:
 
 
 def _by_column(bucket: Journeys, name: str) -> Groups:
-    arrays = bucket.arrays
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.measure_timeline import groups_of
+
     if name in _CODED:
         texts = bucket.touchpoints[name].cast(pl.String)
         labels = texts.unique().sort()
         places = texts.to_frame().join(
             labels.to_frame().with_row_index("__code"), on=name, how="left", maintain_order="left"
         )
-        return Groups(name, labels, places["__code"].cast(pl.Int32).to_numpy()[arrays.code])
+        of_touchpoint = as_array(places["__code"].to_numpy(), np.int32)
+        return Groups(name, labels, groups_of(as_array(bucket.arrays.code, np.int32), of_touchpoint))
     values = bucket.frame.select(name).collect().to_series() if name in _PLAIN else bucket.attribute(name)
     if isinstance(values.dtype, pl.Categorical):
         return _by_text(name, values)
+    if values.dtype.is_float():
+        values = values.fill_nan(None) + 0.0  # one missing value, one zero
     labels = values.unique().sort(nulls_last=True)
     places = values.to_frame().join(
         labels.to_frame().with_row_index("__code"), on=name, how="left", maintain_order="left", nulls_equal=True
@@ -216,9 +223,8 @@ def _by_text(name: str, values: pl.Series) -> Groups:
     return Groups(name, texts.extend_constant(None, int(missing)), place)
 
 
-def _by_calendar(bucket: Journeys, by: Cohort | Period) -> Groups:
+def _by_calendar(bucket: Journeys, by: By, edges: Periods) -> Groups:
     arrays = bucket.arrays
-    edges = periods(by.every, by.time_zone, bucket.start, bucket.end)
     if isinstance(by, Period):
         code = edges.of(arrays.time)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,9 @@ __all__ = ["ChainWalk"]
 
 # Largest table of all pairs of touchpoints (64 MB); beyond it, pairs are looked up.
 _CELLS = 1 << 22
-_HALF = 0xFFFFFFFF
+
+CodeArray: TypeAlias = npt.NDArray[np.int32]
+_Given: TypeAlias = tuple[IntArray, IntArray, CodeArray, IntArray, CodeArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +59,6 @@ class ChainWalk:
 
     def count(self, part: Slice, *, locate: bool = False) -> Counted:
         """Count the transitions of a slice; ``locate`` remembers at which events."""
-        from cjm.kernels import measure_transitions as kernels
         from cjm.kernels._jit import as_array
 
         paths = paths_of(part.journeys, self._unit)
@@ -64,52 +66,71 @@ class ChainWalk:
         if part.groups is not None:
             group = part.groups.code if paths.rows is None else part.groups.code[paths.rows]
             groups = len(part.groups.labels)
-        where = np.empty(len(paths.code) if locate else 0, dtype=np.int32)
         given = (
             as_array(paths.offsets, np.int64),
             as_array(paths.owner, np.int64),
             as_array(paths.code, np.int32),
             as_array(paths.time, np.int64),
             as_array(group, np.int32),
-            self._width,
-            self._ends,
         )
-        size = groups * self._width**2
-        if len(self.sources) == 1 and size <= _CELLS:
-            cells = np.zeros(size, dtype=kernels.CELL)
-            totals = np.zeros((size + 1, kernels.TOTALS), dtype=np.int64)
-            kernels.count_pairs(*given, cells, totals, where)
-            pair = np.flatnonzero(cells["count"])
-            moved = totals[-1, kernels.COUNT] > 0
-            cells, totals = cells[pair], totals[pair] if moved else np.zeros((len(pair), kernels.TOTALS), np.int64)
-            totals[:, kernels.COUNT] += cells["count"]
-            totals[:, kernels.PERSONS] += cells["persons"]
-            totals[:, kernels.LOW] += cells["time"]
-            rest, target = np.divmod(pair, self._width)
-            side, source = np.divmod(rest, self._width)
-            codes = [source]
+        where = np.empty(len(paths.code) if locate else 0, dtype=np.int32)
+        if len(self.sources) == 1 and groups * self._width**2 <= _CELLS:
+            pair, columns = self._pairs(given, groups, where)
         else:
-            states, edges, totals = kernels.count_chains(*given, len(self.sources), where)
-            pair = np.arange(1, edges[0] + 1)
-            totals = totals[1 : edges[0] + 1]
-            state, target = edges[pair] >> 32, edges[pair] & _HALF
-            if part.groups is not None:
-                state, side = states[state - self._width] >> 32, (states[state - self._width] & _HALF) - self._width
-            codes = [state]
-            while len(codes) < len(self.sources):
-                last = states[codes[0] - self._width]
-                codes[:1] = [last >> 32, last & _HALF]
-        columns = {name: pl.Series(code, dtype=pl.Int32) for name, code in zip(self.sources, codes, strict=True)}
-        high, low = (pl.lit(pl.Series(totals[:, half])).cast(pl.Int128) for half in (kernels.HIGH, kernels.LOW))
-        frame = pl.DataFrame(columns).with_columns(
-            pl.Series("__target", target, dtype=pl.Int32),
-            pl.Series("count", totals[:, kernels.COUNT]),
-            pl.Series("persons", totals[:, kernels.PERSONS]),
+            pair, columns = self._edges(given, groups, where)
+        high, low = (pl.lit(pl.Series(columns.pop(half))).cast(pl.Int128) for half in ("high", "low"))
+        side = columns.pop("group")
+        codes = [*self.sources, "__target"]
+        frame = pl.DataFrame({name: pl.Series(values) for name, values in columns.items()}).with_columns(
+            pl.col(codes).cast(pl.Int32),
             (high * 2**32 + low).alias("__time"),  # 64 bits are too few for a sum of microseconds
         )
         if part.groups is not None:
             frame = frame.with_columns(part.groups.named(side))
         return Counted(frame, pair, where, paths)
+
+    def _pairs(self, given: _Given, groups: int, where: CodeArray) -> tuple[IntArray, dict[str, IntArray]]:
+        """Count pairs in a table of all of them."""
+        from cjm.kernels import measure_transitions as kernels
+
+        size = groups * self._width**2
+        cells = np.zeros(size, dtype=kernels.CELL)
+        totals = np.zeros((size + 1, kernels.TOTALS), dtype=np.int64)
+        kernels.count_pairs(*given, self._width, self._ends, cells, totals, where)
+        pair = np.flatnonzero(cells["count"])
+        moved = totals[-1, kernels.COUNT] > 0
+        cells, totals = cells[pair], totals[pair] if moved else np.zeros((len(pair), kernels.TOTALS), np.int64)
+        rest, target = np.divmod(pair, self._width)
+        side, source = np.divmod(rest, self._width)
+        return pair, {
+            "__0": source,
+            "__target": target,
+            "count": totals[:, kernels.COUNT] + cells["count"],
+            "persons": totals[:, kernels.PERSONS] + cells["persons"],
+            "high": totals[:, kernels.HIGH],
+            "low": totals[:, kernels.LOW] + cells["time"],
+            "group": side,
+        }
+
+    def _edges(self, given: _Given, groups: int, where: CodeArray) -> tuple[IntArray, dict[str, IntArray]]:
+        """Count runs of touchpoints with what comes after them."""
+        from cjm.kernels._jit import as_array
+        from cjm.kernels.measure_chains import count_edges, number_runs
+
+        offsets, _, code, _, _ = given
+        runs, size, start = code, self._width, self._width - 2 if self._ends else -1
+        made_of = []
+        for _ in self.sources[1:]:
+            found, pairs = number_runs(offsets, code, self._width, runs, size, start)
+            runs, size, start = as_array(found, np.int32), len(pairs), 0 if self._ends else -1
+            made_of.append(pairs)
+        edges = count_edges(*given, groups, self._width, self._ends, runs, size, start, where)
+        run = edges["run"]
+        codes = {"__target": edges["target"]}
+        for name, pairs in zip(self.sources[:0:-1], made_of[::-1], strict=True):
+            run, codes[name] = pairs[run].T
+        counts = {name: edges[name] for name in ("count", "persons", "high", "low", "group")}
+        return np.arange(len(edges)), {"__0": run, **codes, **counts}
 
     def fill(self, parts: Iterator[Slice], rows: pl.DataFrame, place: IntArray, times: IntArray) -> None:
         """Write the times of those of the transitions ``rows`` that have a place; see :func:`quantile_columns`."""

@@ -40,9 +40,9 @@ def flow(
     top : int
         Touchpoints kept by name: the most frequent among the events shown, of all groups together (of equals, the
         first by name). The others are ``(other)``.
-    unit : {"person", "session"} or goal
+    unit : {"person", "session"} or Goal
         Whose paths are shown.
-    by : str, Cohort, Period, goal or list of goals, optional
+    by : str, Cohort, Period, Goal or list of Goal, optional
         Split paths by the group of their first event.
     min_persons : int
         Hide the figures of rows about fewer persons.

@@ -13,7 +13,7 @@ from cjm.errors import ArgumentError
 from cjm.journeys import Journeys
 from cjm.measure._by import By, Slice, group_names, slices
 from cjm.measure._common import summed
-from cjm.measure._labels import hidden
+from cjm.measure._labels import hidden, with_absent
 from cjm.measure._order import group_rank, ordered
 from cjm.measure._rates import DIFFERENCE, check_level, check_mask, compared, interval, share
 from cjm.measure._times import quantile_columns, quantile_names
@@ -53,7 +53,7 @@ def follows(
     Parameters
     ----------
     journeys : Journeys
-    unit : str or Goal
+    unit : {"person", "session"} or Goal
         In whose events the pair must lie: those of a ``"person"``, of a ``"session"``, or of a journey towards a goal.
         With the latter two, what is counted in ``persons`` and ``of`` are sessions and journeys.
     by : str, Cohort, Period, Goal or list of Goal, optional
@@ -67,7 +67,8 @@ def follows(
     level : float
         Confidence level of the intervals, between 0 and 1.
     versus : object, optional
-        A group of ``by``: adds what the rate is above that of this group.
+        A group of ``by``: adds what the rate is above that of this group (0 where it has the source and never the
+        pair; null if it has not even the source).
     min_persons : int
         Hide the figures of pairs that speak of fewer persons than this, of those with both or of those with the
         source only.
@@ -79,7 +80,7 @@ def follows(
         ``of`` (those with the source), ``rate`` = persons / of with its Wilson interval ``low``, ``high``,
         ``time_mean`` and one column a quantile (``time_p50`` for 0.5): time from the first source event to the first
         target event after it, Duration, cut to whole microseconds. With ``versus``: ``difference``,
-        ``difference_low``, ``difference_high`` (Newcombe). Most persons first, then by source and target.
+        ``difference_low``, ``difference_high`` (Newcombe). By group, most persons first, then by source and target.
 
     Raises
     ------
@@ -123,6 +124,9 @@ def follows(
     ranks = [group_rank(rows[name]) for name in group_names(by)]
     persons, *codes = (rows[name].to_numpy() for name in ("persons", *_PAIR))
     rows = rows[ordered([*ranks, persons.max(initial=0) - persons, *codes])]  # codes are in the order of the names
+    rows = with_absent(
+        rows, by, versus, _PAIR, ["persons", "__owners"], ["of", "__of"], within=["__source"], totals=trials
+    )
     names = journeys.touchpoints["touchpoint"].cast(pl.String)
     rows = rows.with_columns(
         *interval(rows, "persons", "of", level),
@@ -130,9 +134,9 @@ def follows(
         source=names.gather(rows["__source"]),
         target=names.gather(rows["__target"]),
     )
-    rows = compared(rows, by, versus, ["source", "target"], "persons", "of", level)
-    figures = [*_RESULT[2:], *times]
-    rows = hidden(rows, by, versus, min_persons, ["source", "target"], ["__owners"], figures, "__of")
+    rows = compared(rows, by, versus, _PAIR, "persons", "of", level)
+    rows = hidden(rows, by, versus, min_persons, _PAIR, ["__owners"], [*_RESULT[2:], *times], "__of")
+    rows = rows if versus is None else rows.filter("__shown")
     return rows.select(*group_names(by), *_RESULT, *times, *(DIFFERENCE if versus is not None else []))
 
 

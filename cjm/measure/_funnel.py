@@ -12,7 +12,7 @@ from cjm.journeys import Journeys
 from cjm.measure._by import By, group_names
 from cjm.measure._common import END, OTHER, check_count
 from cjm.measure._funnel_walk import Exclude, Steps, Walked, steps_of, walk
-from cjm.measure._labels import hidden
+from cjm.measure._labels import hidden, with_absent
 from cjm.measure._rates import DIFFERENCE, check_level, check_mask, compared, interval, share
 from cjm.measure._touchpoints import Touchpoints
 from cjm.measure._unit import Unit
@@ -64,12 +64,12 @@ def funnel(
     unit : {"person", "session"} or Goal
         Where the steps must lie: anywhere in what the person does, all in one session, or all in one journey towards
         the goal. It is persons that are counted.
-    by : str, cohort, period, goal or list of goals, optional
+    by : str, Cohort, Period, Goal or list of Goal, optional
         A column of ``journeys.frame``, :func:`cjm.cohort`, :func:`cjm.period`, or goals. A person belongs to the
         group of their first event of step 1 (of any step, with ``order="any"``).
     level : float
         Confidence level of the intervals, between 0 and 1.
-    versus : optional
+    versus : object, optional
         A group of ``by`` to compare the others with.
     min_persons : int
         Hide the figures of steps that speak of fewer persons: of those who reached it, who did not, or who left there.
@@ -107,7 +107,7 @@ def funnel(
     looked_up = steps_of(journeys, steps, within, order, exclude)
     keys = group_names(by)
     added = DIFFERENCE if versus is not None else []
-    walked = walk(journeys, looked_up, unit=unit, by=by, result=[*_RESULT, *added])
+    walked = walk(journeys, looked_up, unit=unit, by=by, result=[*_RESULT, *DIFFERENCE])
     rows = _steps_taken(walked, looked_up)
     if by is not None or journeys.height == 0:
         rows = rows.filter(pl.col("of") > 0)
@@ -197,8 +197,8 @@ def funnel_next(
         How many touchpoints to show a step, the most frequent over all groups; the others become ``"(other)"``.
     level : float
         Confidence level of the intervals, between 0 and 1.
-    versus : optional
-        A group of ``by`` to compare the others with.
+    versus : object, optional
+        A group of ``by`` to compare the others with: its share is 0 where others went and it did not.
     min_persons : int
         Hide the figures of rows that speak of fewer persons.
 
@@ -233,7 +233,7 @@ def funnel_next(
     looked_up = steps_of(journeys, steps, within, order, exclude)
     keys = group_names(by)
     added = DIFFERENCE if versus is not None else []
-    walked = walk(journeys, looked_up, unit=unit, by=by, result=[*_NEXT, *added])
+    walked = walk(journeys, looked_up, unit=unit, by=by, result=[*_NEXT, *DIFFERENCE])
     left = np.flatnonzero(walked.reached < walked.width)
     counted = (
         pl.DataFrame({"__group": walked.group[left], "step": walked.reached[left], "__code": walked.after[left]})
@@ -259,10 +259,11 @@ def funnel_next(
     rows = rows.with_columns(
         walked.groups.gather(rows["__group"]).alias(keys[0] if keys else "__label"),
         pl.Series("touchpoint", looked_up.labels, dtype=pl.String).gather(rows["step"] - 1),
-        share(rows["persons"], rows["of"]).alias("share"),
-        *interval(rows, "persons", "of", level),
     )
-    rows = compared(rows, by, versus, ["step", "next"], "persons", "of", level)
+    way = ["step", "next"]
+    rows = with_absent(rows, by, versus, way, ["persons"], ["of"], within=["step"])
+    rows = rows.with_columns(share(rows["persons"], rows["of"]).alias("share"), *interval(rows, "persons", "of", level))
+    rows = compared(rows, by, versus, way, "persons", "of", level)
     figures = ["persons", "of", "share", "low", "high"]
-    rows = hidden(rows, by, versus, min_persons, ["step", "next"], ["persons"], figures, "of")
-    return rows.select(*keys, *_NEXT, *added)
+    rows = hidden(rows, by, versus, min_persons, way, ["persons"], figures, "of")
+    return rows.filter("__shown").select(*keys, *_NEXT, *added)

@@ -45,7 +45,7 @@ def kpis(
     Parameters
     ----------
     journeys : Journeys
-    by : str, cohort, period, goal or list of goals, optional
+    by : str, Cohort, Period, Goal or list of Goal, optional
         A column of ``journeys.frame``, :func:`cjm.cohort`, :func:`cjm.period`, or goals. Each group is measured on its
         own events: its persons and sessions are those with an event in the group, a session's events and ends are
         those inside the group. So a person can be in several groups, and a session can be a bounce in one of them. A
@@ -61,7 +61,7 @@ def kpis(
         Zone of the calendar days in which persons are active.
     level : float
         Confidence level of the intervals, between 0 and 1.
-    versus : optional
+    versus : object, optional
         A group of ``by`` to compare the others with.
     min_persons : int
         Hide figures that speak of fewer persons, or of all but fewer.
@@ -142,7 +142,7 @@ def kpis(
         if found:
             flags[found.codes] |= flag
     added = DIFFERENCE if versus is not None else []
-    totals = count(journeys, by, flags, listed, further, time_zone, [*_RESULT, *added])
+    totals = count(journeys, by, flags, listed, further, time_zone, [*_RESULT, *DIFFERENCE])
     rows = figure_rows(totals, Named(**labels), listed, further)
     rows = rows.with_columns(interval(rows, "numerator", "denominator", level)).with_columns(
         pl.when("__share").then(pl.col("low", "high"))

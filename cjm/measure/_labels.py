@@ -1,4 +1,4 @@
-"""Groups of several slices as one list."""
+"""Groups of several slices as one list, and rows of one group beside those of another."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cjm.measure._by import By, Slice, group_names
 from cjm.measure._rates import DIFFERENCE, masked
 from cjm.ragged import IntArray
 
-__all__ = ["Merged", "hidden", "labels_of"]
+__all__ = ["Merged", "hidden", "labels_of", "with_absent"]
 
 
 class Merged:
@@ -39,6 +39,38 @@ def labels_of(part: Slice) -> pl.Series:
     return (
         pl.Series("__group", [None], dtype=pl.Boolean) if part.groups is None else part.groups.labels.alias("__group")
     )
+
+
+def with_absent(
+    frame: pl.DataFrame,
+    by: By | None,
+    versus: object,
+    keys: Sequence[str],
+    counts: Sequence[str],
+    of: Sequence[str],
+    *,
+    within: Sequence[str] = (),
+    totals: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Add the rows that only other groups have to the group ``versus``, with counts of 0 and its own totals ``of``.
+
+    A path that nobody of a group takes has no row there, but a share: none. The totals are those of the group, or of
+    each of its ``within``, which are some of the ``keys``; they stand in ``totals``, by default the ``frame`` itself.
+    The column ``__shown`` is false for the rows that are added; without ``versus`` there are none.
+    """
+    shown = frame.with_columns(__shown=True)
+    if versus is None or by is None:
+        return shown
+    (name,) = group_names(by)
+    absent = (
+        frame.select(keys)
+        .unique(maintain_order=True)
+        .join(frame.filter(pl.col(name) == versus), on=list(keys), how="anti", nulls_equal=True)
+    )
+    own = (frame if totals is None else totals).filter(pl.col(name) == versus).select(name, *within, *of).unique()
+    added = absent.join(own, on=list(within)) if within else absent.join(own, how="cross")
+    added = added.with_columns(pl.lit(0, pl.Int64).alias(count) for count in counts)
+    return pl.concat([shown, added.with_columns(__shown=False)], how="diagonal")
 
 
 def hidden(

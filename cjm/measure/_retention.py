@@ -71,12 +71,12 @@ def retention(
         what they did before it does not count.
     returning : list of str, optional
         Only events of these touchpoints count as activity. By default all from the first event on do, itself included.
-    by : str, goal or list of goals, optional
+    by : str, Goal or list of Goal, optional
         A person belongs to the group of their first event (or of the occurrence of ``first``).
     versus : object, optional
         A group of ``by``: compare the rates of the others with its own.
     level : float
-        Confidence level of the intervals.
+        Confidence level of the intervals, between 0 and 1.
     min_persons : int
         Hide the figures of rows about fewer persons, and those that tell of fewer who did not come back.
 
@@ -191,7 +191,7 @@ def _counted(
     number = np.searchsorted(edges, np.arange(len(calendar.starts)), side="right") - 1
     bracket = np.where(number < width - 1, number, -1)
     parts = []
-    for part in slices(journeys, by, _RESULT):
+    for part in slices(journeys, by, [*_RESULT, *DIFFERENCE]):
         arrays, groups = part.journeys.arrays, part.groups
         fill = partial(
             retention_batch,

@@ -12,8 +12,8 @@ from cjm.errors import ArgumentError
 from cjm.journeys import Journeys
 from cjm.measure._by import By, group_names, slices
 from cjm.measure._common import END, START, check_count, summed
-from cjm.measure._labels import hidden
-from cjm.measure._path_groups import path_groups, with_absent
+from cjm.measure._labels import hidden, with_absent
+from cjm.measure._path_groups import path_groups
 from cjm.measure._rates import DIFFERENCE, check_level, check_mask, compared, interval, masked, share
 from cjm.measure._tally import tallied
 from cjm.measure._unit import Unit, paths_of
@@ -50,14 +50,14 @@ def step_matrix(
         With ``align``: how many steps before it to show, 0 or more.
     occurrence : {"first", "last"}
         With ``align``: which of its occurrences in a path is step 0.
-    unit : {"person", "session"} or goal
+    unit : {"person", "session"} or Goal
         Whose paths are shown.
-    by : str, Cohort, Period, goal or list of goals, optional
+    by : str, Cohort, Period, Goal or list of Goal, optional
         Split paths by the group of their first event.
     versus : object, optional
         A group of ``by``: compare the shares of the others with its own.
     level : float
-        Confidence level of the intervals.
+        Confidence level of the intervals, between 0 and 1.
     min_persons : int
         Hide the figures of rows about fewer persons.
 
@@ -138,7 +138,7 @@ def _counted(
     known = journeys.touchpoints.height
     width = high - low + 2
     parts = []
-    for part in slices(journeys, by, _RESULT):
+    for part in slices(journeys, by, [*_RESULT, *DIFFERENCE]):
         paths = paths_of(part.journeys, unit)
         fill = partial(
             step_batch,

@@ -17,6 +17,8 @@ from cjm.periods import periods
 __all__ = ["timeline"]
 
 _RESULT = ["period", "events", "persons"]
+# Largest table of all periods and groups (3 MB); beyond it, they are looked up.
+_CELLS = 1 << 17
 
 
 def timeline(
@@ -38,7 +40,7 @@ def timeline(
         time from the start of each local day.
     time_zone : str
         Zone in which periods begin, such as ``"Europe/Warsaw"``.
-    by : str, Cohort, goal or list of goals, optional
+    by : str, Cohort, Goal or list of Goal, optional
         What the events are split by instead of their channel. None: all of them together.
     min_persons : int
         Hide the figures of rows with fewer persons.
@@ -65,7 +67,7 @@ def timeline(
     [('web', 3, 2)]
     """
     from cjm.kernels._jit import as_array
-    from cjm.kernels.measure_timeline import timeline_batch
+    from cjm.kernels.measure_timeline import timeline_batch, timeline_cells
 
     check_mask(min_persons)
     edges = periods(every, time_zone, journeys.start, journeys.end)
@@ -78,8 +80,15 @@ def timeline(
         time = as_array(arrays.time, np.int64)
         group = as_array(np.zeros(len(time)) if groups is None else groups.code, np.int32)
         size = 1 if groups is None else len(groups.labels)
-        fill = partial(timeline_batch, offsets, time, group, size, starts)
-        key, events, persons = tallied(fill, len(arrays.person), int(np.diff(offsets).max(initial=0)))
+        given = (offsets, time, group, size, starts)
+        if len(starts) * size <= _CELLS:
+            cells = np.zeros((len(starts) * size, 3), dtype=np.int64)
+            timeline_cells(*given, cells)
+            key = np.flatnonzero(cells[:, 0])
+            events, persons, _ = cells[key].T
+        else:
+            fill = partial(timeline_batch, *given)
+            key, events, persons = tallied(fill, len(arrays.person), int(np.diff(offsets).max(initial=0)))
         number, row = np.divmod(key, max(size, 1))
         found = pl.DataFrame({"__period": number, "events": events, "persons": persons})
         parts.append(found if groups is None else found.with_columns(groups.named(row)))

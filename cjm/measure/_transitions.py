@@ -12,7 +12,7 @@ from cjm.journeys import Journeys
 from cjm.measure._by import By, group_names, slices
 from cjm.measure._chains import ChainWalk
 from cjm.measure._common import summed
-from cjm.measure._labels import hidden
+from cjm.measure._labels import hidden, with_absent
 from cjm.measure._order import group_rank, ordered
 from cjm.measure._rates import DIFFERENCE, check_level, check_mask, compared, interval, share
 from cjm.measure._times import quantile_columns, quantile_names
@@ -42,7 +42,7 @@ def transitions(
     journeys : Journeys
     order : int
         How many touchpoints in a row make the source: 1, 2 or 3.
-    unit : str or Goal
+    unit : {"person", "session"} or Goal
         Whose events follow each other: those of a ``"person"``, of a ``"session"``, or of a journey towards a goal.
     by : str, Cohort, Period, Goal or list of Goal, optional
         A transition belongs to the group of the (last) source event; that from ``(start)``, of the target event.
@@ -54,7 +54,8 @@ def transitions(
     level : float
         Confidence level of the intervals, between 0 and 1.
     versus : object, optional
-        A group of ``by``: adds what the share is above that of this group.
+        A group of ``by``: adds what the share is above that of this group (0 for a target that it never goes to from
+        the source; null if it has no transition out of the source).
     min_persons : int
         Hide the figures of transitions that fewer persons than this made.
 
@@ -66,7 +67,7 @@ def transitions(
         interval ``low``, ``high``, ``persons`` (distinct), ``time_mean`` and one column a quantile (``time_p50`` for
         0.5): time between the last source event and the target event, Duration, cut to whole microseconds and null
         for ``(start)`` and ``(end)``. With ``versus``: ``difference``, ``difference_low``, ``difference_high``
-        (Newcombe). Most frequent first, then by the touchpoints of the source and the target.
+        (Newcombe). By group, most frequent first, then by the touchpoints of the source and the target.
 
         The intervals take the transitions as independent. Those of one person are not, so the intervals are too
         narrow where a few persons make most of the transitions.
@@ -118,8 +119,11 @@ def transitions(
     groups = [group_rank(rows[name]) for name in group_names(by)]
     count = rows["count"].to_numpy()
     rows = walk.named(rows[ordered([*groups, count.max(initial=0) - count, *walk.ranks(rows)])])
+    edge = ["source", "target"]
+    rows = with_absent(rows, by, versus, edge, ["count", "persons"], ["of"], within=["source"])
     rows = rows.with_columns(*interval(rows, "count", "of", level), share=share(rows["count"], rows["of"]))
-    result = rows.select(*group_names(by), *_RESULT, *times)
-    result = compared(result, by, versus, ["source", "target"], "count", "of", level)
-    figures = [name for name in (*_RESULT, *times) if name not in ("source", "target", "of")]
-    return hidden(result, by, versus, min_persons, ["source", "target"], ["persons"], figures, of="persons")
+    rows = compared(rows, by, versus, edge, "count", "of", level)
+    figures = [name for name in (*_RESULT, *times) if name not in (*edge, "of")]
+    rows = hidden(rows, by, versus, min_persons, edge, ["persons"], figures, of="persons")
+    rows = rows if versus is None else rows.filter("__shown")
+    return rows.select(*group_names(by), *_RESULT, *times, *(DIFFERENCE if versus is not None else []))

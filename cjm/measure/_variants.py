@@ -13,8 +13,8 @@ import pyarrow as pa
 from cjm.journeys import Journeys
 from cjm.measure._by import By, group_names, slices
 from cjm.measure._common import check_count
-from cjm.measure._labels import Merged, hidden, labels_of
-from cjm.measure._path_groups import path_groups, with_absent
+from cjm.measure._labels import Merged, hidden, labels_of, with_absent
+from cjm.measure._path_groups import path_groups
 from cjm.measure._rates import DIFFERENCE, check_level, check_mask, compared, interval, masked, share
 from cjm.measure._unit import Unit, paths_of
 from cjm.ragged import IntArray
@@ -42,9 +42,9 @@ def variants(
     Parameters
     ----------
     journeys : Journeys
-    unit : {"person", "session"} or goal
+    unit : {"person", "session"} or Goal
         Whose path it is.
-    by : str, Cohort, Period, goal or list of goals, optional
+    by : str, Cohort, Period, Goal or list of Goal, optional
         Split paths by the group of their first event.
     collapse : bool
         Take touchpoints that repeat immediately as one.
@@ -55,7 +55,7 @@ def variants(
     versus : object, optional
         A group of ``by``: compare the shares of the others with its own.
     level : float
-        Confidence level of the intervals.
+        Confidence level of the intervals, between 0 and 1.
     min_persons : int
         Hide the figures of paths that fewer persons take.
 
@@ -180,7 +180,7 @@ def _distinct(journeys: Journeys, unit: Unit, by: By | None, collapse: bool, lim
     from cjm.kernels.measure_variants import group_totals
 
     labels, totals, parts = [], [], []
-    for part in slices(journeys, by, _RESULT):
+    for part in slices(journeys, by, [*_RESULT, *DIFFERENCE]):
         paths = paths_of(part.journeys, unit)
         group = path_groups(part, paths)
         values, ends, first, count, persons, _ = _found(

@@ -1,31 +1,26 @@
-"""Sections on what came in: sources and their quality, stitching, key figures, channels over time."""
+"""Sections on what came in: sources and their quality, stitching."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 import polars as pl
 
 from cjm.report._section import Col, Section, Tables, counts, groups, has, shares, table, total
 from cjm.report._text import (
-    bounds,
     day,
-    duration,
-    interval,
     number,
     percent,
     plural,
     short,
     size,
-    thing,
     time_of,
     words,
 )
 
-__all__ = ["key_figures", "moment", "quality", "rows_frame", "stitching"]
+__all__ = ["moment", "quality", "rows_frame", "stitching"]
 
 _NAME = 60
 _MEASURES = {
@@ -160,74 +155,10 @@ def _measure(name: Any) -> str:
     return _MEASURES.get(name) or words(name)
 
 
-def key_figures(tables: Tables, run: Mapping[str, Any]) -> Section | None:
-    """List the key figures, each with what it is a share of."""
-    if not has(tables, "kpis"):
-        return None
-    frame = tables["kpis"]
-    units = frame["unit"].to_list() if "unit" in frame.columns else [None] * frame.height
-    rates = {index for index, unit in enumerate(units) if _is_share(unit)}
-    shown = frame.with_columns(
-        pl.Series(
-            "value", [_figure(value, unit) for value, unit in zip(frame["value"], units, strict=True)], pl.String
-        ),
-        pl.Series(
-            "interval",
-            [
-                "–"
-                if low is None or high is None
-                else bounds(low, high)
-                if index in rates
-                else f"{number(low)} to {number(high)}"
-                for index, (low, high) in enumerate(zip(_column(frame, "low"), _column(frame, "high"), strict=True))
-            ],
-            pl.String,
-        ),
-    )
-    first = shown.row(min(rates, default=0), named=True)
-    raw = frame.row(min(rates, default=0), named=True)
-    title = f"{words(first['kpi'])}: {first['value']}"
-    if rates and raw.get("denominator"):
-        said = interval(raw.get("low"), raw.get("high"))
-        title += f" ({number(raw['numerator'])} of {number(raw['denominator'])}{f'; {said}' if said else ''})"
-    columns = [
-        Col("kpi", "key figure", words),
-        Col("value", "value", str, True),
-        counts("numerator", "counted"),
-        counts("denominator", "of"),
-        Col("interval", "95 % interval", str, True),
-    ]
-    text: tuple[str, ...] = ()
-    if "stickiness" in frame["kpi"]:
-        text = (
-            "Stickiness says what share of the persons seen within 30 days come on the last of these days, on average.",
-        )
-    return Section("kpis", "Key figures", f"{title}.", text, (), (table("Key figures", shown, columns, open=True),))
-
-
 def rows_frame(rows: list[dict[str, Any]], names: list[str]) -> pl.DataFrame:
     """Build the frame of the columns that the rows have; a column with mixed types becomes text."""
     known = [name for name in names if any(row.get(name) is not None for row in rows)]
     return pl.DataFrame([pl.Series(name, [row.get(name) for row in rows], strict=False) for name in known])
-
-
-def _column(frame: pl.DataFrame, name: str) -> list[Any]:
-    return frame[name].to_list() if name in frame.columns else [None] * frame.height
-
-
-def _is_share(unit: Any) -> bool:
-    return str(unit).lower() in {"share", "rate", "%", "percent", "proportion", "fraction"}
-
-
-def _figure(value: Any, unit: Any) -> str:
-    if _is_share(unit):
-        return percent(value)
-    if isinstance(value, timedelta) or str(unit).lower() in {"day", "days"}:
-        return duration(value)
-    seconds = {"seconds": 1, "s": 1, "minutes": 60, "min": 60, "hours": 3600, "h": 3600}.get(str(unit).lower())
-    if seconds and value is not None:
-        return duration(timedelta(seconds=value * seconds))
-    return thing(value)
 
 
 def moment(value: Any, *, hour: bool = True) -> str:

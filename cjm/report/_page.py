@@ -10,7 +10,19 @@ from typing import Any
 import polars as pl
 
 from cjm.files import write_text
-from cjm.report import _arrivals, _churn, _contrast, _moments, _paths, _retention, _steps, _survival, _timeline
+from cjm.report import (
+    _arrivals,
+    _churn,
+    _contrast,
+    _figures,
+    _goals,
+    _moments,
+    _paths,
+    _retention,
+    _steps,
+    _survival,
+    _timeline,
+)
 from cjm.report._section import Col, Section, Table, Tables, counts, has, table
 from cjm.report._text import capital, clean, duration, plural, short, thing
 
@@ -19,10 +31,11 @@ __all__ = ["render", "write_report"]
 _SECTIONS = (
     _arrivals.quality,
     _arrivals.stitching,
-    _arrivals.key_figures,
+    _figures.key_figures,
     _timeline.timeline,
     _paths.flow,
     _paths.funnel,
+    _goals.goals,
     _steps.transitions,
     _steps.step_matrix,
     _paths.sequences,
@@ -34,7 +47,7 @@ _SECTIONS = (
 )
 _OF_ORDER = (_paths.flow, _steps.transitions, _steps.step_matrix, _paths.sequences)
 # The findings told at the top, those on leaving first.
-_IN_SHORT = ("patterns", "contrast", "survival", "moments", "funnel", "paths")
+_IN_SHORT = ("patterns", "contrast", "survival", "moments", "goals", "funnel", "paths")
 # What a reader will look for, and why it may not be there.
 _EXPECTED = {
     "quality": "No table of checks on the input was given.",
@@ -42,6 +55,7 @@ _EXPECTED = {
     "timeline": "There are no events over time to show.",
     "flow": "There are no paths to show.",
     "funnel": "No funnel was declared.",
+    "goal_journeys": "There are no journeys towards goals: no goal was declared, or nobody set out for one.",
     "hazards": "No pattern was tested before leaving: either churn was not defined or too few persons left.",
     "curves": "There are no survival curves: churn was not defined, or nobody was at risk.",
     "moments": "No moment was found, or none was declared.",
@@ -55,7 +69,8 @@ def render(tables: Tables, run: Mapping[str, Any]) -> str:
     ----------
     tables : mapping of str to polars.DataFrame
         The results by name: ``sources``, ``quality``, ``identity_summary``, ``conflicts``, ``kpis``, ``timeline``,
-        ``flow``, ``variants``, ``funnel``, ``transitions``, ``step_matrix``, ``sequences``, ``rules``, ``retention``,
+        ``flow``, ``variants``, ``funnel``, ``funnel_next``, ``goal_journeys``, ``goal_overlap``, ``transitions``,
+        ``step_matrix``, ``sequences``, ``rules``, ``retention``,
         ``contrast``, ``hazards``, ``hazards_patterns`` (``term``, ``pattern``), ``lead_time`` (``term``, ``left``
         persons, and the quartiles ``p25``, ``p50``, ``p75`` of the Duration from the path to leaving), ``dilution``
         (``term``, ``hazard_ratio``, ``exposed``, ``hidden_max``, ``hazard_ratio_corrected``), ``curves``, ``audit``,

@@ -17,6 +17,7 @@ from cjm.report._charts import WIDE, Picture
 from cjm.report._section import (
     Col,
     Section,
+    Table,
     Tables,
     blank_small,
     counts,
@@ -47,7 +48,7 @@ __all__ = ["flow", "funnel", "one_touchpoint", "sequences"]
 
 _NAME = 60
 _SPECIAL = ("(other)", "(end)")
-_STEPS = 12
+_STEPS, _NEXT = 12, 4
 _TIMES = ("time_p25", "time_p50", "time_p75")
 
 
@@ -157,6 +158,7 @@ def funnel(tables: Tables, run: Mapping[str, Any]) -> Section | None:
             f"{short(last['touchpoint'], _NAME)}{limit} ({number(last['persons'])} of {number(last['of'])}"
             f"{f'; {said}' if said else ''})"
         )
+    onward = _onward(tables, hide)
     text = []
     if frame.height > 2:
         gone = frame.with_columns(
@@ -169,6 +171,7 @@ def funnel(tables: Tables, run: Mapping[str, Any]) -> Section | None:
             text.append(
                 f"Most were lost between {short(worst['earlier'], _NAME)} and {short(worst['touchpoint'], _NAME)}: "
                 f"{part(worst['lost'], worst['before'], 'persons', hide)} did not take that step."
+                + _went(onward, worst["step"] - 1)
             )
     shown = blank_small(frame.head(_STEPS), "persons", hide, ["rate", "low", "high", "step_rate", *_TIMES, "persons"])
     shown = shown.with_columns(pl.lit("").alias(GROUP))
@@ -192,9 +195,51 @@ def funnel(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         spans("time_p50", "half within"),
         spans("time_p75", "three quarters within"),
     ]
-    return Section(
-        "funnel", "Funnel", f"{title}.", tuple(text), (picture,), (table("The steps of the funnel", frame, columns),)
+    shown_next = [_onward_table(onward)] if onward.height else []
+    steps = table("The steps of the funnel", frame, columns)
+    return Section("funnel", "Funnel", f"{title}.", tuple(text), (picture,), (*shown_next, steps))
+
+
+def _onward(tables: Tables, hide: int) -> pl.DataFrame:
+    """Return, for each step, what was seen next of most of those who took it and not the step after it."""
+    if not has(tables, "funnel_next"):
+        return pl.DataFrame()
+    return (
+        tables["funnel_next"]
+        .with_columns(pl.col("touchpoint", "next").cast(pl.String))
+        .filter(pl.col("persons") >= hide, pl.col("next") != "(other)")
+        .sort(["step", "persons", "next"], descending=[False, True, False])
+        .group_by("step", maintain_order=True)
+        .head(_NEXT)
     )
+
+
+def _went(onward: pl.DataFrame, step: int) -> str:
+    """Say what was seen next of those who took a step and not the one after it."""
+    rows = onward.filter(pl.col("step") == step).to_dicts() if onward.height else []
+    ended = next((row for row in rows if row["next"] == "(end)"), None)
+    went = next((row for row in rows if row["next"] != "(end)"), None)
+    said = [f"nothing more was seen of {percent(ended['share'])} of them"] if ended else []
+    said += [f"what most often came next was {short(went['next'], _NAME)} ({percent(went['share'])})"] if went else []
+    return f" {capital('; '.join(said))}." if said else ""
+
+
+def _onward_table(onward: pl.DataFrame) -> Table:
+    # a step is named at its first row only
+    first = pl.col("step") != pl.col("step").shift(1, fill_value=-1)
+    left = [f"{number(count)} left" for count in onward["of"]]
+    frame = onward.with_columns(pl.Series("left", left)).with_columns(
+        pl.when(first).then(name).otherwise(pl.lit("")).alias(name) for name in ("touchpoint", "left")
+    )
+    columns = [
+        Col("touchpoint", "after", lambda name: short(name, _NAME), note="left"),
+        Col("next", "seen next", lambda name: "nothing more" if name == "(end)" else short(name, _NAME), look="k"),
+        shares("share", "share", bar=True),
+        counts("persons", "persons"),
+        Col("interval", "95 % interval", str, True),
+    ]
+    caption = f"Where those who left went next (the {_NEXT} most frequent of each step)"
+    return table(caption, with_bounds(frame, "low", "high"), columns, open=True, cap=_NEXT * _STEPS)
 
 
 def _within(run: Mapping[str, Any]) -> str:

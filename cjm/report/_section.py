@@ -35,15 +35,16 @@ ROWS_SHOWN = 25
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its text, and the length (0 to 1) of the bar behind it if it has one."""
+    """One cell: its text, the length (0 to 1) of the bar behind it if it has one, and small words below it."""
 
     text: str
     bar: float | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class Col:
-    """How one column of a frame is shown."""
+    """How one column of a frame is shown; ``note`` names the column of the words below it."""
 
     name: str
     header: str
@@ -51,6 +52,7 @@ class Col:
     numeric: bool = False
     bar: bool = False
     look: str = ""
+    note: str = ""
 
     @property
     def classes(self) -> str:
@@ -149,10 +151,12 @@ def table(
     tops = {column.name: frame[column.name].cast(pl.Float64).max() or 0.0 for column in known if column.bar}
     rows = tuple(
         tuple(
-            Cell(column.show(value), _share(value, tops.get(column.name)))
-            for column, value in zip(known, row, strict=True)
+            Cell(
+                column.show(row[column.name]), _share(row[column.name], tops.get(column.name)), row.get(column.note, "")
+            )
+            for column in known
         )
-        for row in frame.select([column.name for column in known]).head(cap).iter_rows()
+        for row in frame.head(cap).iter_rows(named=True)
     )
     return Table(caption, known, rows, frame.height, open)
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cjm.codes import Dictionary, Numbering
+from cjm.kernels import coding
 
 # 12 bytes lie in the view of a text, 13 do not; some texts are equal but for their end, or for what is trimmed.
 texts = st.sampled_from(
@@ -47,6 +52,30 @@ def test_what_cleaning_makes_null_is_null() -> None:
     coded = dictionary.encode(pl.Series(["a", "0", "a long text of zeros"]), lambda text: text.replace("0", None))
     assert coded.to_list() == ["a", None, "a long text of zeros"]
     assert dictionary.encode(pl.Series(["0", "a"]), lambda text: text.replace("0", None)).to_list() == [None, "a"]
+
+
+def test_a_dictionary_survives_being_stopped_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = coding.code_views
+
+    def stopped(*arguments: Any) -> Any:
+        real(*arguments)
+        raise KeyboardInterrupt
+
+    dictionary = Dictionary()
+    dictionary.encode(pl.Series(["a", "b"]))
+    monkeypatch.setattr(coding, "code_views", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        dictionary.encode(pl.Series(["c", "d"]))
+    monkeypatch.setattr(coding, "code_views", real)
+    assert dictionary.encode(pl.Series(["e", "d", "c", "b", "a"])).to_list() == ["e", "d", "c", "b", "a"]
+
+
+def test_threads_may_share_a_dictionary() -> None:
+    dictionary = Dictionary()
+    columns = [pl.Series([f"{n * 7919 % 30_000 + start}" for n in range(30_000)]) for start in range(0, 80_000, 10_000)]
+    with ThreadPoolExecutor(4) as pool:
+        coded = list(pool.map(dictionary.encode, columns))
+    assert all(one.cast(pl.String).equals(column) for one, column in zip(coded, columns, strict=True))
 
 
 def test_many_texts() -> None:

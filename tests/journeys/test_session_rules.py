@@ -103,8 +103,13 @@ def test_rules_of_build_journeys() -> None:
         lengths(end_on=["web:outt"])
     with pytest.raises(ArgumentError, match="must be a list of touchpoints"):
         lengths(start_on="web:in")
-    with pytest.raises(ArgumentError, match="unknown time zone 'Warsaw'"):
-        lengths(day_in="Warsaw")
+    with pytest.raises(ArgumentError, match="must be a list of touchpoints"):
+        lengths(end_on=[1])
+    assert lengths(start_on=iter(["web:in"])) == [2, 1, 1]
+    assert lengths(gap="99999999w") == [4]
+    for zone in ("Warsaw", ""):
+        with pytest.raises(ArgumentError, match=f"unknown time zone '{zone}'"):
+            lengths(day_in=zone)
 
 
 def test_a_rule_says_what_it_is() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import random
@@ -190,6 +191,7 @@ def test_what_is_no_store_is_refused(store: Path, tmp_path: Path) -> None:
         (json.dumps({"version": 1}), "not stored by format version 2"),
         ("[]", "not stored by format"),
         ("no JSON", "no stored journeys"),
+        ("[" * 100_000, "no stored journeys"),
     ]:
         (copy / "manifest.json").write_text(text)
         with pytest.raises(InputError, match=message):
@@ -197,6 +199,22 @@ def test_what_is_no_store_is_refused(store: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no stored journeys"):
         cjm.open_journeys(tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_store_is_found_from_another_working_directory(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(store.parent)
+    journeys = cjm.open_journeys(store.name)
+    monkeypatch.chdir(tmp_path)
+    assert journeys.frame.collect().height == journeys.height
+
+
+def test_types_that_cannot_be_stored(tmp_path: Path) -> None:
+    journeys = journeys_from_frame(frame_of([(1, 0, "x", None)]).with_columns(pl.lit(1, pl.Int128).alias("n")), gap=1)
+    with pytest.raises(InputError, match="an attribute is of a type that cannot be stored"):
+        journeys.write(tmp_path / "store")
+    assert list(tmp_path.iterdir()) == []
 
 
 def log_in_parts(folder: Path, rows: int) -> cjm.EventLog:
@@ -269,6 +287,76 @@ def test_the_folder_for_what_does_not_fit_goes_with_the_journeys(
     del bucket
     gc.collect()
     assert list(temporary.iterdir()) == []
+
+
+def test_a_full_disk_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(_readers, "_PIECE", 10)
+    monkeypatch.setattr(_collect, "_IN_MEMORY", 60)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    log = log_in_parts(tmp_path, 200)
+    for place, name in ((pl.DataFrame, "write_ipc"), (_collect, "write_bucket"), (_collect, "mkdtemp")):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, full)
+            with pytest.raises(RunError, match=r"No space left.*TMPDIR"):
+                cjm.build_journeys(log, person="customer")
+        gc.collect()
+        assert list(temporary.iterdir()) == []
+
+
+def test_types_that_become_text_do_not_depend_on_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = pl.Series([START] * 40)
+    sources = {
+        name: cjm.Source(pl.DataFrame({"at": at, "what": "x", "who": "a", "size": size}), time="at", event="what",
+                         ids={"customer": "who"})
+        for name, size in [("whole", [1] * 40), ("broken", [0.5] * 40), ("text", ["x"] * 40)]
+    }  # fmt: skip
+    whole = cjm.build_journeys(cjm.scan_events(sources), person="customer")
+    monkeypatch.setattr(_collect, "_IN_MEMORY", 60)  # two sources are put aside, then the third
+    on_disk = cjm.build_journeys(cjm.scan_events(sources), person="customer")
+    assert same(on_disk, whole)
+    assert whole.frame.select("size").unique().collect()["size"].sort().to_list() == ["0.5", "1", "x"]
+
+
+def test_only_the_frame_holds_what_comes_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_readers, "_PIECE", 10)
+    log = log_in_parts(tmp_path, 200)
+    read: list[Path] = []
+    real = _readers._parquet_pieces
+
+    def counted(path: Path, source: cjm.Source) -> Iterator[object]:
+        read.append(path)
+        return real(path, source)
+
+    monkeypatch.setattr(_readers, "_parquet_pieces", counted)
+    quality = log.quality()
+    assert len(read) == 2
+    first = cjm.build_journeys(log, person="customer")
+    assert len(read) == 4
+    frame = log.frame.collect()
+    assert len(read) == 6
+    assert same(cjm.build_journeys(log, person="customer"), first)
+    assert log.frame.collect().equals(frame)
+    assert log.quality().equals(quality)
+    assert len(read) == 6
+
+
+def test_small_files_are_read_together_and_unread_columns_do_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        part = pl.DataFrame({"at": [START] * 3, "what": str(number), "who": "a"})
+        other = pl.lit("text") if number % 2 else pl.lit(1)
+        part.with_columns(other.alias("other")).write_parquet(tmp_path / f"{number:02d}.parquet")
+    source = cjm.Source(str(tmp_path / "*.parquet"), time="at", event="what", ids={"customer": "who"}, attributes=[])
+    monkeypatch.setattr(_readers, "_PIECE", 10)
+    assert [piece.height for piece in cjm.scan_events({"web": source}).pieces()] == [12] * 5
+    events = cjm.build_journeys(cjm.scan_events({"web": source}), person="customer").frame.collect()["event"]
+    assert events.to_list() == [str(number) for number in range(20) for _ in range(3)]
 
 
 def test_rows_that_cannot_be_used_are_cited_by_their_row_in_the_file(

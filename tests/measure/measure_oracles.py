@@ -47,12 +47,14 @@ def logs(persons: int = 4, min_events: int = 1) -> st.SearchStrategy[list[Event]
 
 
 def to_journeys(log: list[Event]) -> Journeys:
-    """Build journeys in which every touchpoint is known, whether or not it occurs in ``log``."""
+    """Build journeys in which every touchpoint is known, whether or not it occurs; they begin with the log."""
     known = [Event(0, 0, channel, event, None) for channel in CHANNELS for event in EVENTS]
     rows = [(e.person, e.time, e.channel, e.event, e.group) for e in known + log]
     schema = {"person": pl.Int64, "time": pl.Int64, "channel": pl.String, "event": pl.String, "group": pl.String}
     frame = pl.DataFrame(rows, schema=schema, orient="row").with_columns(pl.col("time").cast(pl.Datetime("us", "UTC")))
-    return journeys_from_frame(frame, gap=GAP).filter(pl.col("person") > 0)
+    journeys = journeys_from_frame(frame, gap=GAP).filter(pl.col("person") > 0)
+    journeys.start = min((event.time for event in log), default=0)  # there are not many periods
+    return journeys
 
 
 def by_person(log: list[Event]) -> dict[int, list[Event]]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import duckdb
-import measure_oracles
 import numpy as np
 import polars as pl
 import pytest
@@ -48,13 +47,6 @@ SPLITS: dict[str, By | None] = {
     "period": period("1d"),
     "goal": GOALS,
 }
-
-
-def to_journeys(log: list[Event]) -> Journeys:
-    """Journeys in which every touchpoint is known, that begin with the log: there are not many periods."""
-    journeys = measure_oracles.to_journeys(log)
-    journeys.start = min(event.time for event in log)
-    return journeys
 
 
 def names_of(split: str) -> list[str]:
@@ -140,6 +132,7 @@ def at(*times: str) -> list[tuple[float, str]]:
     return [((datetime.fromisoformat(time + "+00:00") - START) / timedelta(minutes=1), "A") for time in times]
 
 
+@cache
 def many_touchpoints(known: int) -> Journeys:
     """Two persons among a million touchpoints, most of which only a third one met."""
     names = np.concatenate([np.arange(known), [known - 1, 0, known // 2, known - 1, 0]])
@@ -155,6 +148,7 @@ def many_touchpoints(known: int) -> Journeys:
     return journeys_from_frame(frame, gap=60_000_000)
 
 
+@cache
 def real_log(name: str) -> Journeys:
     """One of the logs in the folder beside the checkout, or skip."""
     file, person, time, event, channel = REAL[name]

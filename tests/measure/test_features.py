@@ -17,7 +17,7 @@ from cjm.journeys import Journeys, journeys_from_frame
 from cjm.measure._features import features
 
 HOSPITAL = Path(__file__).parents[3] / "shared" / "data" / "events" / "hospital_billing.parquet"
-few = settings(max_examples=100, deadline=None)
+few = settings(max_examples=25, deadline=None)
 
 
 @few
@@ -85,8 +85,8 @@ def test_names_stay_as_they_are() -> None:
     assert features(log, of="touchpoint").columns == ["person", 'a,b:say "x"', "a,b:x -> y", "a:b:żółw"]
 
 
-def test_a_million_touchpoints_are_too_many_columns() -> None:
-    n = 1_000_000
+def test_many_touchpoints_are_too_many_columns() -> None:
+    n = 200_000
     number = pl.int_range(n, dtype=pl.Int64)
     log = journeys_from_frame(
         pl.select(
@@ -100,7 +100,7 @@ def test_a_million_touchpoints_are_too_many_columns() -> None:
     with pytest.raises(ArgumentError) as caught:
         features(log)
     assert str(caught.value) == (
-        'of="event": gives 1,000,000 columns, more than 10,000. Filter the journeys first, or ask for of="channel"'
+        'of="event": gives 200,000 columns, more than 10,000. Filter the journeys first, or ask for of="channel"'
     )
     assert features(log, of="channel").select(pl.sum_horizontal("0", "1", "2")).to_series().unique().to_list() == [
         1_000

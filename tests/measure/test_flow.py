@@ -9,7 +9,7 @@ import pytest
 from buckets import in_buckets
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measure_oracles import Event, logs
+from measure_oracles import Event, logs, to_journeys
 from splits import (
     REAL,
     SPLITS,
@@ -20,7 +20,6 @@ from splits import (
     real_log,
     same,
     split_paths,
-    to_journeys,
     walk,
     walks,
 )
@@ -28,7 +27,7 @@ from splits import (
 from cjm.errors import ArgumentError
 from cjm.measure._flow import flow
 
-few = settings(max_examples=100, deadline=None)
+few = settings(max_examples=30, deadline=None)
 
 
 def slow(

@@ -29,7 +29,7 @@ from cjm.journeys import journeys_from_frame
 from cjm.measure._funnel import funnel, funnel_next
 from cjm.statistics import wilson
 
-few = settings(max_examples=150, deadline=None)
+few = settings(max_examples=60, deadline=None)
 HOSPITAL = Path(__file__).parents[3] / "shared" / "data" / "events" / "hospital_billing.parquet"
 STEPS = [*TOUCHPOINTS[:3], '"a,b":*', "*:x", TOUCHPOINTS[:2], set(TOUCHPOINTS[1:3])]
 

@@ -208,8 +208,8 @@ def test_next_of_a_revisit_is_behind_the_last_one() -> None:
     assert funnel_next(walks(walk("AxAy"), walk("B")), web("AB"))["next"].to_list() == ["web:y"]
 
 
-def test_a_million_touchpoints_and_codes_that_are_not_dense() -> None:
-    n = 1_000_000
+def test_many_touchpoints_and_codes_that_are_not_dense() -> None:
+    n = 200_000
     frame = pl.DataFrame(
         {
             "person": np.arange(n) // 4,
@@ -219,11 +219,11 @@ def test_a_million_touchpoints_and_codes_that_are_not_dense() -> None:
         }
     )
     log = journeys_from_frame(frame, gap=30 * MINUTE)
-    steps = ["web:999996", "web:999997", "web:999999"]
+    steps = ["web:199996", "web:199997", "web:199999"]
     assert funnel(log, steps)["persons"].to_list() == [1, 1, 1]
-    kept = log.filter(pl.col("event").is_in(["999996", "999999", "5"]))
+    kept = log.filter(pl.col("event").is_in(["199996", "199999", "5"]))
     assert funnel(kept, steps)["persons"].to_list() == [1, 0, 0]
-    assert funnel_next(kept, steps)["next"].to_list() == ["web:999999"]
+    assert funnel_next(kept, steps)["next"].to_list() == ["web:199999"]
     assert funnel(log, ["web:*"] * 4)["persons"].to_list() == [n // 4] * 4
 
 

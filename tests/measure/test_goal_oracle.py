@@ -196,7 +196,7 @@ def plans(draw: st.DrawFn) -> Plan:
     return plan if closes else Plan(plan.start, draw(chain), None, None, None, keyed)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(logs(), st.lists(plans(), min_size=1, max_size=3), st.integers(1, 3))
 def test_journeys_and_their_events(log: list[Event], chosen: list[Plan], buckets: int) -> None:
     journeys = in_buckets(to_journeys(log), buckets)
@@ -219,7 +219,7 @@ def test_journeys_and_their_events(log: list[Event], chosen: list[Plan], buckets
     ]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(logs(), st.lists(plans(), min_size=1, max_size=3), st.integers(1, 3))
 def test_overlap(log: list[Event], chosen: list[Plan], buckets: int) -> None:
     journeys = in_buckets(to_journeys(log), buckets)

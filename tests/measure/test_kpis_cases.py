@@ -160,7 +160,7 @@ def test_further_figures_of_groups_see_their_own_events() -> None:
 NUMBERS = st.floats(-1e15, 1e15).filter(lambda x: x == 0 or abs(x) > 1e-3)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(NUMBERS, min_size=1, max_size=30), st.randoms())
 def test_sums_are_exact_in_any_order_and_any_buckets(values: list[float], chance: random.Random) -> None:
     figure = kpi("value", numerator=pl.col("value"))
@@ -250,8 +250,8 @@ def one(log: Journeys, numerator: pl.Expr, **options: object) -> pl.DataFrame:
     return kpis(log, more=[kpi("n", numerator=numerator, **options)])
 
 
-def test_many_groups_and_a_million_touchpoints() -> None:
-    n = 1_000_000
+def test_many_groups_and_touchpoints() -> None:
+    n = 200_000
     frame = pl.DataFrame(
         {
             "person": np.arange(n) // 4,
@@ -262,6 +262,6 @@ def test_many_groups_and_a_million_touchpoints() -> None:
     )
     log = journeys_from_frame(frame, gap=30 * MINUTE)
     got = figures(kpis(log, contacts="7:*"))
-    assert (got["channels_per_person"], got["contacts_per_person"]) == (4, 4000 / n)
+    assert (got["channels_per_person"], got["contacts_per_person"]) == (4, (n // 1000) / (n // 4))
     rows = kpis(log, by="channel").filter(pl.col("kpi") == "persons")
-    assert (rows.height, rows["value"].unique().to_list()) == (1000, [1000])
+    assert (rows.height, rows["value"].unique().to_list()) == (1000, [n // 1000])

@@ -12,7 +12,7 @@ import pytest
 from buckets import in_buckets
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measure_oracles import TOUCHPOINTS, Event, by_person, logs
+from measure_oracles import TOUCHPOINTS, Event, by_person, logs, to_journeys
 from splits import (
     GOALS,
     REAL,
@@ -25,7 +25,6 @@ from splits import (
     real_log,
     same,
     since,
-    to_journeys,
     walk,
     walks,
 )
@@ -33,8 +32,8 @@ from splits import (
 from cjm.errors import ArgumentError
 from cjm.measure._retention import retention
 
-few = settings(max_examples=100, deadline=None)
-fewer = settings(few, max_examples=50)
+few = settings(max_examples=30, deadline=None)
+fewer = settings(few, max_examples=25)
 LENGTHS = ["1d", "1w", "1mo"]
 KINDS = {"classic": None, "rolling": None, "bracket": [0, 1, 3, 20]}
 

@@ -9,7 +9,7 @@ import pytest
 from buckets import in_buckets
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measure_oracles import TOUCHPOINTS, Event, logs
+from measure_oracles import TOUCHPOINTS, Event, logs, to_journeys
 from splits import (
     REAL,
     SPLITS,
@@ -22,7 +22,6 @@ from splits import (
     real_log,
     same,
     split_paths,
-    to_journeys,
     walk,
     walks,
 )
@@ -30,8 +29,8 @@ from splits import (
 from cjm.errors import ArgumentError
 from cjm.measure._step_matrix import step_matrix
 
-few = settings(max_examples=100, deadline=None)
-fewer = settings(few, max_examples=50)
+few = settings(max_examples=50, deadline=None)
+fewer = settings(few, max_examples=25)
 aligned = st.sampled_from([None, *TOUCHPOINTS[:2]])
 
 

@@ -10,7 +10,7 @@ import pytest
 from buckets import in_buckets
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measure_oracles import Event, by_person, logs
+from measure_oracles import Event, by_person, logs, to_journeys
 from splits import (
     GOALS,
     REAL,
@@ -22,7 +22,6 @@ from splits import (
     real_log,
     same,
     since,
-    to_journeys,
     walk,
     walks,
 )
@@ -31,7 +30,7 @@ from cjm.errors import ArgumentError
 from cjm.measure._by import cohort
 from cjm.measure._timeline import timeline
 
-few = settings(max_examples=100, deadline=None)
+few = settings(max_examples=30, deadline=None)
 BY = {"nothing": None, "channel": "channel", "touchpoint": "touchpoint", "group": "group", "goal": GOALS} | {
     "cohort": cohort("1d")
 }

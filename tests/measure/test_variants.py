@@ -10,7 +10,7 @@ import pytest
 from buckets import in_buckets
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measure_oracles import Event, logs
+from measure_oracles import Event, logs, to_journeys
 from polars.testing import assert_frame_equal
 from splits import (
     REAL,
@@ -23,7 +23,6 @@ from splits import (
     names_of,
     real_log,
     split_paths,
-    to_journeys,
     walk,
     walks,
 )
@@ -33,8 +32,8 @@ from cjm.kernels._jit import as_array
 from cjm.kernels.measure_variants import distinct_paths
 from cjm.measure._variants import variants
 
-few = settings(max_examples=100, deadline=None)
-fewer = settings(few, max_examples=50)
+few = settings(max_examples=50, deadline=None)
+fewer = settings(few, max_examples=25)
 cut = st.sampled_from([None, 1, 2, 5])
 
 

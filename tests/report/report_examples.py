@@ -204,6 +204,57 @@ def moments():
     ).with_columns(pl.col("start", "end").cast(pl.Datetime("us", "UTC")))
 
 
+def goal_journeys():
+    rows = []
+    for goal, state, journeys, persons, minutes in (
+        ("buy", "reached", 2_000, 1_200, 90),
+        ("buy", "timed out", 1_400, 1_000, 20_160),
+        ("buy", "open", 600, 600, None),
+        ("upgrade", "reached", 300, 290, 5_760),
+        ("upgrade", "abandoned", 4, 4, 1_000),
+        ("upgrade", "timed out", 96, 96, 20_160),
+        ("rare", "reached", 5, 5, 10),
+    ):
+        duration = None if minutes is None else timedelta(minutes=minutes)
+        rows += [(7_312_640_000 + index % persons, goal, state, 3, duration) for index in range(journeys)]
+    return pl.DataFrame(
+        rows,
+        schema={"person": pl.Int64, "goal": pl.String, "state": pl.String, "events": pl.Int64, "duration": pl.Duration},
+        orient="row",
+    )
+
+
+def goal_overlap():
+    rows = [
+        ("buy", "buy", 0, 0, 0, 4_000, None),
+        ("buy", "rare", 5, 5, 5, 4_000, timedelta(minutes=7)),
+        ("buy", "upgrade", 73, 78, 78, 4_000, timedelta(days=3, hours=13)),
+        ("rare", "rare", 0, 0, 0, 5, None),
+        ("rare", "upgrade", 0, 0, 0, 5, None),
+        ("upgrade", "upgrade", 0, 0, 0, 400, None),
+    ]
+    columns = ["goal_a", "goal_b", "persons", "pairs", "journeys", "of", "overlap_mean"]
+    return pl.DataFrame(rows, schema=columns, orient="row")
+
+
+def funnel_next():
+    rows = [
+        (1, "web:product", "(end)", 3_000, 6_102),
+        (1, "web:product", "web:home", 1_500, 6_102),
+        (1, "web:product", "(other)", 1_000, 6_102),
+        (1, "web:product", "app:open", 594, 6_102),
+        (1, "web:product", "store:visit", 8, 6_102),
+        (2, "web:cart", "web:home", 1_519, 3_019),
+        (2, "web:cart", "(end)", 700, 3_019),
+        (2, "web:cart", "web:help", 400, 3_019),
+        (2, "web:cart", "app:open", 300, 3_019),
+        (2, "web:cart", "call:question", 100, 3_019),
+    ]
+    frame = pl.DataFrame(rows, schema=["step", "touchpoint", "next", "persons", "of"], orient="row")
+    share = pl.col("persons") / pl.col("of")
+    return frame.with_columns(share=share, low=share - 0.01, high=share + 0.01)
+
+
 def tables():
     hour, day = timedelta(hours=1), timedelta(days=1)
     return {
@@ -282,6 +333,9 @@ def tables():
             },
             schema_overrides={name: pl.Duration("us") for name in ("time_p25", "time_p50", "time_p75")},
         ),
+        "funnel_next": funnel_next(),
+        "goal_journeys": goal_journeys(),
+        "goal_overlap": goal_overlap(),
         "transitions": pl.DataFrame(
             {
                 "source": ["web:home", "web:product", "app:login", "call:billing"],

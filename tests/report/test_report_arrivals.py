@@ -46,12 +46,6 @@ def test_measures_of_stitching_have_names():
     assert "Given to the customer by linked identifiers" in section(render({"identity_summary": some}, {}), "stitching")
 
 
-def test_stickiness_is_explained_where_it_is_shown():
-    kpis = examples.tables()["kpis"]
-    assert "Stickiness says" not in render({"kpis": kpis}, {})
-    assert "Stickiness says" in render({"kpis": kpis.with_columns(kpi=pl.lit("stickiness"))}, {})
-
-
 def test_the_first_period_does_not_begin_before_the_data():
     week = pl.col("period").dt.week()
     frame = examples.timeline().filter((week <= 4) & (pl.col("channel") == "web"))

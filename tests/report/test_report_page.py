@@ -15,7 +15,8 @@ from cjm.report import render, write_report
 CAUSAL = ("because", "cause", "leads to churn", "drive", "due to", "effect of", "impact", "makes them", "prevents")
 
 
-PARTS = {"hazards_patterns", "dilution", "lead_time", "audit"}
+# Tables that are shown with another one, or not at all.
+PARTS = {"hazards_patterns", "dilution", "lead_time", "audit", "goal_overlap", "funnel_next"}
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,7 @@ def test_every_table_has_its_section(page):
         "timeline",
         "paths",
         "funnel",
+        "goals",
         "transitions",
         "steps",
         "sequences",
@@ -143,7 +145,7 @@ def test_labels_of_groups_can_be_read():
 def test_the_findings_stand_at_the_top_with_links(page):
     told = re.search(r'<div class="short".*?</div>', page, re.DOTALL)[0]
     keys = re.findall(r'<li><a href="#(\w+)">', told)
-    assert keys == ["patterns", "contrast", "survival", "moments", "funnel", "paths"]
+    assert keys == ["patterns", "contrast", "survival", "moments", "goals", "funnel", "paths"]
     assert page.index(told) < page.index("<nav")
     said = titles(page)
     assert all(said[key] in text_of(told) for key in keys)
@@ -218,9 +220,7 @@ def test_an_empty_table_is_as_good_as_none(name):
     assert render({name: examples.tables()[name].clear()}, {}) == render({}, {})
 
 
-@pytest.mark.parametrize(
-    "name", sorted(set(examples.tables()) - {"hazards_patterns", "dilution", "lead_time", "audit"})
-)
+@pytest.mark.parametrize("name", sorted(set(examples.tables()) - PARTS))
 def test_one_row_is_enough(name):
     page = render({name: examples.tables()[name].head(1)}, {})
     assert len(titles(page)) == 2
