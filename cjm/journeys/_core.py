@@ -144,7 +144,8 @@ class Journeys:
     def filter(self, predicate: pl.Expr) -> Journeys:
         """Keep the events for which ``predicate`` (over the columns of ``frame``) is true.
 
-        Person and session numbers and ``end`` stay as they are; persons without events are gone.
+        Person and session numbers and ``end`` stay as they are; persons without events are gone. Sessions are those
+        of the whole log: events that were left out may have held two visits together.
         """
         keep = self.frame.select(__keep=predicate, __row=pl.col("person").is_null()).collect()["__keep"]
         if keep.dtype != pl.Boolean:

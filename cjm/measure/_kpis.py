@@ -98,7 +98,9 @@ def kpis(
         - with ``cancel``: ``cancellation_rate``, persons with such an event, of all persons.
         - with ``contacts``: ``contacts_per_person``, such events over persons.
         - for each goal: ``goal_journeys``, their number; ``completion_rate``, journeys that reached the goal, of those
-          that are over (open ones may still reach it); ``completion_time_median``, days from start to end of those
+          that are over (open ones may still reach it, so near the end of the data those that are quick to end count
+          more: where that matters, give the goal a ``timeout`` and leave out journeys that began less than that before
+          the end); ``completion_time_median``, days from start to end of those
           that reached it, whose number is the ``denominator``; ``switches_per_journey``, changes of channel; with
           ``contacts`` also ``contacts_per_journey``.
         - then the figures that were registered, and ``more``. Their ``numerator`` and ``denominator`` are null where
