@@ -238,7 +238,7 @@ def test_touchpoints_that_no_longer_occur() -> None:
 
 
 def test_many_touchpoints() -> None:
-    n = 200_000
+    n = 1_000_000
     number = pl.int_range(n, dtype=pl.Int64)
     frame = pl.select(
         person=number // 4,

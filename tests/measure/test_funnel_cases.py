@@ -209,7 +209,7 @@ def test_next_of_a_revisit_is_behind_the_last_one() -> None:
 
 
 def test_many_touchpoints_and_codes_that_are_not_dense() -> None:
-    n = 200_000
+    n = 1_000_000
     frame = pl.DataFrame(
         {
             "person": np.arange(n) // 4,

@@ -251,7 +251,7 @@ def one(log: Journeys, numerator: pl.Expr, **options: object) -> pl.DataFrame:
 
 
 def test_many_groups_and_touchpoints() -> None:
-    n = 200_000
+    n = 1_000_000
     frame = pl.DataFrame(
         {
             "person": np.arange(n) // 4,
