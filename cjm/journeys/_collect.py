@@ -18,7 +18,7 @@ from cjm.contracts import TIME
 from cjm.errors import InputError, RunError
 from cjm.journeys._arrays import EventArrays
 from cjm.journeys._bucket import Bucket, MemoryBucket
-from cjm.journeys._order import Unordered
+from cjm.journeys._order import Unordered, inverse
 from cjm.journeys._store import StoredBucket, write_bucket
 
 __all__ = ["Collector", "Persons"]
@@ -219,9 +219,7 @@ class Collector:
         offsets = np.concatenate(([0], np.cumsum(counts)))
         place = np.empty(len(person), dtype=np.uint32)
         places(as_array(person, np.int32), bucket, offsets.copy(), place)
-        order = np.empty_like(place)
-        order[place] = np.arange(len(place), dtype=np.uint32)
-        rows = pl.Series(order)
+        rows = pl.Series(inverse(place))
         with _on_disk():
             self._folder = self._folder or _Folder()
             folder = self._folder.path / f"part-{len(self._spilled)}"

@@ -16,7 +16,7 @@ from cjm.events import together
 from cjm.journeys._arrays import EventArrays
 from cjm.journeys._sessions import SessionRule, session_offsets
 
-__all__ = ["Unordered", "ordered"]
+__all__ = ["Unordered", "inverse", "ordered"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -48,6 +48,13 @@ class Unordered:
     def height(self) -> int:
         """Number of events."""
         return len(self.person)
+
+
+def inverse(order: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """Return where each row stands in an order of rows, or the order from where each row stands."""
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order), dtype=np.uint32)
+    return place
 
 
 def ordered(
@@ -124,9 +131,7 @@ def ordered(
     if unsorted:
         order = np.arange(len(place), dtype=np.uint32)
         order_by_time(as_array(offsets, np.int64), time, order)
-        moved = np.empty_like(place)
-        moved[order] = np.arange(len(place), dtype=np.uint32)
-        place = moved[place]
+        place = inverse(order)[place]
     code = rows[sorted_("touchpoint", np.int32)]
     known = sorted_("known", np.int64) if late else None
     cuts = session_offsets(rule, offsets, time, code, touchpoints)
@@ -137,9 +142,7 @@ def ordered(
 
 def _rest(pieces: Sequence[Unordered], place: npt.NDArray[np.uint32]) -> pl.DataFrame:
     """Return the other columns in order, one after the other, so that few are in memory twice."""
-    order = np.empty_like(place)
-    order[place] = np.arange(len(place), dtype=np.uint32)
-    rows = pl.Series(order)
+    rows = pl.Series(inverse(place))
     names = dict.fromkeys(name for piece in pieces for name in piece.rest)
     columns = []
     for name in names:

@@ -13,6 +13,7 @@ import polars as pl
 from cjm.codes import ranked
 from cjm.errors import ArgumentError
 from cjm.journeys import Journeys
+from cjm.measure._common import ranked_groups
 from cjm.measure._goal import Goal, check_goals
 from cjm.measure._instances import instances_of
 from cjm.periods import Periods, check_every, check_zone, periods
@@ -197,22 +198,16 @@ def _by_column(bucket: Journeys, name: str) -> Groups:
 
     if name in _CODED:
         texts = bucket.touchpoints[name].cast(pl.String)
-        labels = texts.unique().sort()
-        places = texts.to_frame().join(
-            labels.to_frame().with_row_index("__code"), on=name, how="left", maintain_order="left"
-        )
-        of_touchpoint = as_array(places["__code"].to_numpy(), np.int32)
+        labels, places = ranked_groups(texts)
+        of_touchpoint = as_array(places, np.int32)
         return Groups(name, labels, groups_of(as_array(bucket.arrays.code, np.int32), of_touchpoint))
     values = bucket.frame.select(name).collect().to_series() if name in _PLAIN else bucket.attribute(name)
     if isinstance(values.dtype, pl.Categorical):
         return _by_text(name, values)
     if values.dtype.is_float():
         values = values.fill_nan(None) + 0.0  # one missing value, one zero
-    labels = values.unique().sort(nulls_last=True)
-    places = values.to_frame().join(
-        labels.to_frame().with_row_index("__code"), on=name, how="left", maintain_order="left", nulls_equal=True
-    )
-    return Groups(name, labels, places["__code"].cast(pl.Int32).to_numpy())
+    labels, places = ranked_groups(values)
+    return Groups(name, labels, places.astype(np.int32))
 
 
 def _by_text(name: str, values: pl.Series) -> Groups:

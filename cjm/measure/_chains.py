@@ -13,6 +13,7 @@ import polars as pl
 from cjm.journeys import Journeys
 from cjm.measure._by import Slice
 from cjm.measure._common import END, START
+from cjm.measure._path_groups import event_groups
 from cjm.measure._unit import Paths, Unit, paths_of
 from cjm.patterns import Name
 from cjm.ragged import IntArray
@@ -62,10 +63,7 @@ class ChainWalk:
         from cjm.kernels._jit import as_array
 
         paths = paths_of(part.journeys, self._unit)
-        group, groups = np.empty(0, dtype=np.int32), 1
-        if part.groups is not None:
-            group = part.groups.code if paths.rows is None else part.groups.code[paths.rows]
-            groups = len(part.groups.labels)
+        group, groups = event_groups(part, paths)
         given = (
             as_array(paths.offsets, np.int64),
             as_array(paths.owner, np.int64),

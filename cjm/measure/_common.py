@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 import polars as pl
 
 from cjm.errors import ArgumentError
+from cjm.ragged import IntArray
 
-__all__ = ["END", "OTHER", "START", "check_count", "summed"]
+__all__ = ["END", "OTHER", "START", "check_count", "ranked_groups", "summed"]
 
 # A touchpoint holds a ":", so none of these can be one.
 START, END, OTHER = "(start)", "(end)", "(other)"
@@ -23,6 +24,21 @@ def summed(parts: Iterable[pl.DataFrame], keys: Sequence[str]) -> pl.DataFrame:
     if not keys:
         return stacked.sum()
     return stacked.group_by(keys).sum()
+
+
+def ranked_groups(groups: pl.Series) -> tuple[pl.Series, IntArray]:
+    """Return the distinct groups, sorted with null last, and the place of each one given among them.
+
+    Examples
+    --------
+    >>> labels, places = ranked_groups(pl.Series(["b", None, "a"]))
+    >>> labels.to_list(), places.tolist()
+    (['a', 'b', None], [1, 2, 0])
+    """
+    labels = groups.unique().sort(nulls_last=True)
+    numbered = labels.to_frame().with_row_index("__place")
+    found = groups.to_frame().join(numbered, on=groups.name, how="left", nulls_equal=True, maintain_order="left")
+    return labels, found["__place"].cast(pl.Int64).to_numpy()
 
 
 def check_count(name: str, value: int) -> None:

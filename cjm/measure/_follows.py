@@ -12,9 +12,10 @@ from cjm.durations import Duration, to_us
 from cjm.errors import ArgumentError
 from cjm.journeys import Journeys
 from cjm.measure._by import By, Slice, group_names, slices
-from cjm.measure._common import summed
+from cjm.measure._common import ranked_groups, summed
 from cjm.measure._labels import hidden, with_absent
-from cjm.measure._order import group_rank, ordered
+from cjm.measure._order import ordered
+from cjm.measure._path_groups import event_groups
 from cjm.measure._rates import DIFFERENCE, check_level, check_mask, compared, interval, share
 from cjm.measure._times import quantile_columns, quantile_names
 from cjm.measure._unit import Unit, paths_of
@@ -105,7 +106,7 @@ def follows(
     keys = [*group_names(by), *_PAIR]
 
     parts = [walk.count(part) for part in slices(journeys, by, [*_RESULT, *times, *DIFFERENCE])]
-    counted = parts[0] if len(parts) == 1 else summed(parts, keys)
+    counted = summed(parts, keys)
     trial = pl.col("__target") == walk.width
     trials = counted.filter(trial).select(*keys[:-1], of="persons", __of="__owners")
     rows = (
@@ -121,7 +122,7 @@ def follows(
                 rows["persons"].to_numpy(), quantiles, lambda *held: walk.fill(slices(journeys, by, ()), pairs, *held)
             )
         )
-    ranks = [group_rank(rows[name]) for name in group_names(by)]
+    ranks = [ranked_groups(rows[name])[1] for name in group_names(by)]
     persons, *codes = (rows[name].to_numpy() for name in ("persons", *_PAIR))
     rows = rows[ordered([*ranks, persons.max(initial=0) - persons, *codes])]  # codes are in the order of the names
     rows = with_absent(
@@ -229,9 +230,7 @@ class _Walk:
         from cjm.kernels._jit import as_array
 
         paths = paths_of(part.journeys, self._unit)
-        group = np.empty(0, dtype=np.int32)
-        if part.groups is not None:
-            group = part.groups.code if paths.rows is None else part.groups.code[paths.rows]
+        group, groups = event_groups(part, paths)
         return (
             as_array(paths.offsets, np.int64),
             as_array(paths.owner, np.int64),
@@ -239,6 +238,6 @@ class _Walk:
             as_array(paths.time, np.int64),
             as_array(group, np.int32),
             self.width,
-            self._groups(part),
+            groups,
             self._within,
         )

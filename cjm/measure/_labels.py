@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from cjm.measure._by import By, Slice, group_names
+from cjm.measure._common import ranked_groups
 from cjm.measure._rates import DIFFERENCE, masked
 from cjm.ragged import IntArray
 
@@ -26,11 +27,7 @@ class Merged:
     """
 
     def __init__(self, parts: Sequence[pl.Series]) -> None:
-        together = pl.concat(parts)
-        self.labels = together.unique().sort(nulls_last=True)
-        numbered = self.labels.to_frame().with_row_index("__place")
-        found = together.to_frame().join(numbered, on="__group", how="left", nulls_equal=True, maintain_order="left")
-        places = found["__place"].cast(pl.Int64).to_numpy()
+        self.labels, places = ranked_groups(pl.concat(parts))
         self.places: list[IntArray] = np.split(places, np.cumsum([len(part) for part in parts])[:-1])
 
 

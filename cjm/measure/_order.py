@@ -6,24 +6,10 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
 
 from cjm.ragged import IntArray
 
-__all__ = ["group_rank", "ordered"]
-
-
-def group_rank(groups: pl.Series) -> IntArray:
-    """Return the place of each group among the sorted groups, null last.
-
-    Examples
-    --------
-    >>> group_rank(pl.Series(["b", None, "a"])).tolist()
-    [1, 2, 0]
-    """
-    places = groups.unique().sort(nulls_last=True).to_frame().with_row_index("__place")
-    found = groups.to_frame().join(places, on=groups.name, how="left", nulls_equal=True, maintain_order="left")
-    return found["__place"].cast(pl.Int64).to_numpy()
+__all__ = ["ordered"]
 
 
 def ordered(keys: Sequence[IntArray]) -> IntArray:

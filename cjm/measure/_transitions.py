@@ -11,9 +11,9 @@ from cjm.errors import ArgumentError
 from cjm.journeys import Journeys
 from cjm.measure._by import By, group_names, slices
 from cjm.measure._chains import ChainWalk
-from cjm.measure._common import summed
+from cjm.measure._common import ranked_groups, summed
 from cjm.measure._labels import hidden, with_absent
-from cjm.measure._order import group_rank, ordered
+from cjm.measure._order import ordered
 from cjm.measure._rates import DIFFERENCE, check_level, check_mask, compared, interval, share
 from cjm.measure._times import quantile_columns, quantile_names
 from cjm.measure._unit import Unit
@@ -100,7 +100,7 @@ def transitions(
     keys = [*group_names(by), *walk.sources, "__target"]
 
     parts = [walk.count(part).frame for part in slices(journeys, by, [*_RESULT, *times, *DIFFERENCE])]
-    rows = parts[0] if len(parts) == 1 else summed(parts, keys)
+    rows = summed(parts, keys)
     timed = walk.timed(rows)
     rows = rows.with_columns(
         pl.col("count").sum().over(keys[:-1]).alias("of"),
@@ -116,7 +116,7 @@ def transitions(
         rows = rows.with_columns(
             quantile_columns(counts, quantiles, lambda *held: walk.fill(slices(journeys, by, ()), edges, *held))
         )
-    groups = [group_rank(rows[name]) for name in group_names(by)]
+    groups = [ranked_groups(rows[name])[1] for name in group_names(by)]
     count = rows["count"].to_numpy()
     rows = walk.named(rows[ordered([*groups, count.max(initial=0) - count, *walk.ranks(rows)])])
     edge = ["source", "target"]
