@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -129,8 +129,23 @@ def locked(target: Path) -> Iterator[None]:
     """
     lock = target.with_name(f".{target.name}.lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    handle = _locked(lock)
+    if handle is None:
+        raise BusyError.at(
+            "another run is writing this output", where=str(target), hint="Start again when it has ended"
+        )
     try:
+        yield
+    finally:
+        with suppress(OSError):  # not every system removes an open file; an old one does no harm
+            lock.unlink()
+        os.close(handle)
+
+
+def _locked(path: Path) -> int | None:
+    """Return an open, locked file, or None if another process has it."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             if sys.platform == "win32":
                 import msvcrt
@@ -140,13 +155,15 @@ def locked(target: Path) -> Iterator[None]:
                 import fcntl
 
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise BusyError.at(
-                "another run is writing this output", where=str(target), hint="Start again when it has ended"
-            ) from error
-        yield
-    finally:
-        os.close(handle)
+            if path.exists() and os.path.samestat(path.stat(), os.fstat(handle)):
+                return handle
+        except (BlockingIOError, PermissionError):
+            os.close(handle)
+            return None
+        except OSError:
+            os.close(handle)
+            raise
+        os.close(handle)  # its holder has removed it since it was opened
 
 
 def write_text(target: Path, text: str) -> None:

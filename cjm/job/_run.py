@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from cjm.durations import DAY_US, to_us
+from cjm.errors import CjmError, RunError
 from cjm.events import source_files
 from cjm.files import check_replaceable, copied, created, locked, replaced_folder
 from cjm.job._analysis import Analysis
@@ -52,7 +53,13 @@ def run(config: Config, *, output: Path | None = None) -> Path:
     with locked(target), Steps(total).shown() as steps:
         work = Work(target, _plan(config), _fixed_time() or datetime.now(UTC))
         found = Analysis(config, steps, work)
-        found.run()
+        try:
+            found.run()
+        except RunError:
+            raise
+        except CjmError:  # what mends it will change what the steps depend on
+            work.remove()
+            raise
         with steps.step("report", len(found.tables)) as step, replaced_folder(target) as folder:
             (folder / "tables").mkdir()
             for name, path in found.tables.paths.items():
