@@ -68,7 +68,7 @@ class _File(io.RawIOBase):
     def __init__(self, handle: int) -> None:
         self._handle = handle
         self._size = 0
-        self.error: OSError | None = None
+        self.error: BaseException | None = None
 
     def writable(self) -> bool:
         return True
@@ -79,7 +79,7 @@ class _File(io.RawIOBase):
         try:
             while len(rest):
                 rest = rest[disk.write(self._handle, rest) :]
-        except OSError as error:
+        except BaseException as error:
             self.error = error
             raise
         self._size += size
@@ -104,7 +104,7 @@ def created(path: Path) -> Iterator[BinaryIO]:
     try:
         yield cast("BinaryIO", file)
     except Exception:
-        if file.error is not None:  # libraries that write to the file wrap it in errors of their own
+        if file.error is not None:  # libraries that write to the file wrap it in errors of their own, Ctrl-C as well
             raise file.error from None
         raise
     finally:
