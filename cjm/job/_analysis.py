@@ -17,6 +17,7 @@ from cjm.events import EventLog
 from cjm.identity import Identities
 from cjm.job._check import check_kinds
 from cjm.job._config import Config
+from cjm.job._consent import for_analysis, for_lists
 from cjm.job._paths_to_churn import paths_to_churn
 from cjm.job._persons import at_risk
 from cjm.job._work import Found, TableFiles, Work
@@ -148,6 +149,7 @@ class Analysis:
                 f"({nobody:,}); paths that run over them are not seen."
             )
         journeys = cjm.build_journeys(self._log, self._people, person=person, **rule)
+        journeys = for_analysis(self._config, journeys, self._people, found)
         journeys.write(folder / "store")
         found.tables["journey_events"] = journeys.frame.collect()
         found.tables["sessions"] = journeys.sessions.collect()
@@ -223,7 +225,7 @@ class Analysis:
         declared = {name: Pattern.parse(text) for name, text in config.churn.patterns.items()}
         usable = _usable(journeys, declared, "pattern", found)
         churned = paths_to_churn(config, journeys, people, risk, self.tables["sequences"], usable)
-        found.tables |= churned.tables
+        found.tables |= for_lists(config, churned.tables, ["predictions"], people, self._work.started, found)
         found.notes += churned.notes
         found.warnings += churned.warnings
         step.rows_out = found.tables["subjects"].height
@@ -233,7 +235,8 @@ class Analysis:
         patterns = {name: Pattern.parse(section.pattern) for name, section in sections.items()}
         usable = _usable(self._journeys, patterns, "moment", found)
         watched = [Moment(name, pattern, sections[name].action) for name, pattern in usable.items()]
-        found.tables["moments"] = detect(self._journeys, watched)
+        tables = {"moments": detect(self._journeys, watched)}
+        found.tables |= for_lists(self._config, tables, ["moments"], self._people, self._work.started, found)
         step.rows_out = found.tables["moments"].height
 
 

@@ -133,20 +133,24 @@ def _churn_text(config: Config) -> str:
 
 
 def _tables_given(config: Config) -> dict[str, str]:
-    """Return the tables of persons that ``[churn]`` names."""
-    given = {name: getattr(config.churn, name, None) for name in ("persons", "table")}
-    return {name: path for name, path in given.items() if path is not None}
+    """Return the tables beside the sources that the configuration names."""
+    named = {
+        "churn persons": config.churn and config.churn.persons,
+        "churn table": config.churn and config.churn.table,
+        "consent": config.consent and config.consent.table,
+    }
+    return {name: path for name, path in named.items() if path}
 
 
 def _tables_read(config: Config) -> list[dict[str, Any]]:
-    """Return the tables of persons among the inputs."""
+    """Return these tables as inputs."""
     read = []
     for name, given in _tables_given(config).items():
         path = config.resolve(given)
         stat = path.stat()
         modified = datetime.fromtimestamp(stat.st_mtime, UTC)
         read.append(
-            {"source": f"churn {name}", "path": str(path), "bytes": stat.st_size,
+            {"source": name, "path": str(path), "bytes": stat.st_size,
              "modified": f"{modified:%Y-%m-%dT%H:%M:%SZ}", "rows": None}
         )  # fmt: skip
     return read
