@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
-__all__ = ["Step", "Steps"]
+__all__ = ["Step", "Steps", "bar"]
 
 logger = logging.getLogger("cjm")
 
@@ -34,12 +34,15 @@ class Steps:
     total : int
         How many steps there will be.
     done : list of Step
+    drawn : bool
+        Whether a bar is on the screen: there can be one.
     """
 
     total: int
     done: list[Step] = field(default_factory=list)
     _bar: Any = None
     _task: Any = None
+    drawn: ClassVar[bool] = False
 
     @contextmanager
     def shown(self) -> Iterator[Steps]:
@@ -54,10 +57,17 @@ class Steps:
         columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console) as bar:
             self._bar, self._task = bar, bar.add_task("", total=self.total)
+            Steps.drawn = True
             try:
                 yield self
             finally:
                 self._bar = None
+                Steps.drawn = False
+
+    def advance(self, name: str) -> None:
+        """Move the bar, if there is one, by a part that is not worth a line in the log."""
+        if self._bar is not None:
+            self._bar.update(self._task, description=name, advance=1)
 
     def again(self, step: Step) -> None:
         """Count a step that an earlier run took."""
@@ -81,3 +91,14 @@ class Steps:
             self._bar.advance(self._task)
         else:
             logger.info("%s: %s rows in, %s out, %.1f s", name, f"{one.rows_in:,}", f"{one.rows_out:,}", one.seconds)
+
+
+@contextmanager
+def bar(name: str, total: int) -> Iterator[Callable[[], None]]:
+    """Yield what to call when one of ``total`` parts is done; a bar is drawn as for ``Steps``, unless there is one."""
+    parts = Steps(total)
+    if Steps.drawn:
+        yield lambda: None
+        return
+    with parts.shown():
+        yield lambda: parts.advance(name)

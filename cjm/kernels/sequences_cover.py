@@ -68,12 +68,14 @@ def find_pattern(
 
 @kernel
 def covered(
-    values: CodeArray, offsets: IntArray, counts: IntArray, same_count: bool, unbroken: bool
+    values: CodeArray, offsets: IntArray, counts: IntArray, same_count: bool, unbroken: bool, whole: bool
 ) -> npt.NDArray[np.bool_]:
-    """Mark the patterns that another one covers by one item more.
+    """Mark the patterns that another one covers.
 
-    (int32[:], int64[:], int64[:], bool, bool) -> bool[:]. ``same_count``: only if both have the same support (the
-    others are closed), else in any case (the others are maximal). ``unbroken``: the item more is the first or the last.
+    (int32[:], int64[:], int64[:], bool, bool, bool) -> bool[:]. A pattern covers those that it becomes without one of its
+    items; if ``unbroken``, those that stand in it side by side. ``same_count``: only if both have the same support (the
+    others are closed), else in any case (the others are maximal). ``whole``: mark the pattern that covers another, not
+    the one that is covered (with ``same_count``, the others are generators).
     """
     table = pattern_table(values, offsets)
     marked = np.zeros(len(counts), dtype=np.bool_)
@@ -82,10 +84,16 @@ def covered(
         hi = offsets[pattern + 1]
         if hi - lo == 1:
             continue
-        for skip in range(lo, hi):
-            if unbroken and skip != lo and skip != hi - 1:
-                continue
-            part = find_pattern(table, values, offsets, values, lo, hi, skip)
-            if part >= 0 and (not same_count or counts[part] == counts[pattern]):
-                marked[part] = True
+        if unbroken:
+            for first in range(lo, hi):
+                for stop in range(first + 1, hi + 1):
+                    if stop - first < hi - lo:
+                        part = find_pattern(table, values, offsets, values, first, stop, -1)
+                        if part >= 0 and (not same_count or counts[part] == counts[pattern]):
+                            marked[pattern if whole else part] = True
+        else:
+            for skip in range(lo, hi):
+                part = find_pattern(table, values, offsets, values, lo, hi, skip)
+                if part >= 0 and (not same_count or counts[part] == counts[pattern]):
+                    marked[pattern if whole else part] = True
     return marked

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
 
-__all__ = ["grown", "item_supports", "keep_items", "occurrences"]
+__all__ = ["closed_rows", "first_places", "grown", "grown_table", "item_supports", "keep_items", "occurrences"]
 
 IntArray = npt.NDArray[np.int64]
 CodeArray = npt.NDArray[np.int32]
@@ -27,6 +27,18 @@ def grown(array: npt.NDArray[Any], needed: int) -> npt.NDArray[Any]:
     for index in range(len(array)):
         larger[index] = array[index]
     return larger
+
+
+@kernel
+def grown_table(table: IntArray, needed: int) -> IntArray:
+    """Return the table, or a longer copy of it if it has less than ``needed`` rows."""
+    if needed <= len(table):
+        return table
+    longer = np.empty((max(needed, 2 * len(table)), table.shape[1]), dtype=np.int64)
+    for row in range(len(table)):
+        for column in range(table.shape[1]):
+            longer[row, column] = table[row, column]
+    return longer
 
 
 @kernel
@@ -95,3 +107,45 @@ def occurrences(code: CodeArray, rows: IntArray, n_items: int, only_first: bool)
             places[top[item]] = place
             top[item] += 1
     return places, starts
+
+
+@kernel
+def closed_rows(code: CodeArray, offsets: IntArray, new_code: CodeArray) -> CodeArray:
+    """Return the rows recoded, without items whose new code is -1, each closed by -1; rows without items are gone."""
+    kept = 0
+    for row in range(len(offsets) - 1):
+        before = kept
+        for place in range(offsets[row], offsets[row + 1]):
+            kept += new_code[code[place]] >= 0
+        kept += kept > before
+    rows = np.empty(kept, dtype=np.int32)
+    top = 0
+    for row in range(len(offsets) - 1):
+        before = top
+        for place in range(offsets[row], offsets[row + 1]):
+            item = new_code[code[place]]
+            if item >= 0:
+                rows[top] = item
+                top += 1
+        if top > before:
+            rows[top] = -1
+            top += 1
+    return rows
+
+
+@kernel
+def first_places(rows: CodeArray, place_offsets: IntArray) -> CodeArray:
+    """List the first place of each item in each row, item by item; ``place_offsets`` are those of the items."""
+    places = np.empty(place_offsets[-1], dtype=np.int32)
+    top = place_offsets[:-1].copy()
+    seen = np.full(len(top), -1, dtype=np.int64)
+    row = 0
+    for place in range(len(rows)):
+        item = rows[place]
+        if item < 0:
+            row += 1
+        elif seen[item] != row:
+            seen[item] = row
+            places[top[item]] = place
+            top[item] += 1
+    return places

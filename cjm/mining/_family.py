@@ -33,7 +33,7 @@ __all__ = [
 
 IntArray = npt.NDArray[np.int64]
 By = Literal["person", "session"]
-Kind = Literal["all", "closed", "maximal"]
+Kind = Literal["all", "closed", "maximal", "generator"]
 NO_LIMIT = 2**62  # as a length, a number of patterns, or microseconds
 
 
@@ -115,7 +115,7 @@ def unit_offsets(journeys: Journeys, by: By, where: str) -> IntArray:
 
 
 def keep_kind(family: Family, kind: Kind, *, unbroken: bool = False) -> Family:
-    """Keep the closed or the maximal patterns of a family that holds all, by one item more.
+    """Keep the closed or the maximal patterns, or the generators, of a family that holds all, by one item more.
 
     That is enough: between a pattern and any larger one that contains it there is a chain of frequent patterns, each
     with one item more than the one before and with a support that does not rise.
@@ -129,8 +129,9 @@ def keep_kind(family: Family, kind: Kind, *, unbroken: bool = False) -> Family:
         as_array(family.patterns.values, np.int32),
         as_array(family.patterns.offsets, np.int64),
         as_array(family.counts, np.int64),
-        kind == "closed",
+        kind != "maximal",
         unbroken,
+        kind == "generator",
     )
     lengths = family.patterns.lengths
     kept_lengths = lengths[~marked]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from numbers import Integral
 from typing import Literal
 
 import numpy as np
@@ -20,32 +22,45 @@ from cjm.mining._family import (
     check_lengths,
     check_size,
     keep_kind,
-    to_frame,
+    ragged_lists,
     to_min_count,
-    unit_offsets,
 )
+from cjm.mining._search import Limits, search, supports
+from cjm.mining._units import Taxonomy, Units, codes_of, units_of
 from cjm.ragged import Ragged
 
-__all__ = ["frequent_sequences", "mine_sequences"]
+__all__ = ["limits_of", "mine_sequences", "some"]
 
 IntArray = npt.NDArray[np.int64]
 _WHERE = "mine_sequences"
+_KINDS = ("all", "closed", "maximal", "generator")
 
 
 def mine_sequences(
     journeys: Journeys,
     *,
-    min_support: float,
+    min_support: float | None = None,
+    top_k: int | None = None,
     min_length: int = 1,
     max_length: int | None = None,
     kind: Kind = "all",
     max_gap: Duration | None = None,
+    min_gap: Duration | None = None,
     within: Duration | None = None,
-    by: By = "person",
+    max_gap_events: int | None = None,
+    min_gap_events: int | None = None,
+    by: By | pl.DataFrame = "person",
+    start: str | Sequence[str] = (),
+    end: str | Sequence[str] = (),
+    required: str | Sequence[str] = (),
+    forbidden: str | Sequence[str] = (),
+    taxonomy: Taxonomy | None = None,
+    collapse: bool = False,
     max_patterns: int = 1_000_000,
+    threads: int | None = None,
     engine: Literal["numba", "prefixspan"] = "numba",
 ) -> pl.DataFrame:
-    """Find the sequences of touchpoints that enough persons (or sessions) went through.
+    """Find the sequences of touchpoints that enough persons (sessions, journeys) went through.
 
     A person has a sequence if its touchpoints occur among the person's events in that order; other events may lie
     between. A touchpoint may occur in a sequence more than once. Outcomes are not looked at, so what is found can be
@@ -54,24 +69,44 @@ def mine_sequences(
     Parameters
     ----------
     journeys : Journeys
-    min_support : float or int
-        A float in (0, 1] is a share: a sequence is kept if ``count / n >= min_support``. An int is a count.
+    min_support : float or int, optional
+        A float in (0, 1] is a share: a sequence is kept if ``count / n >= min_support``. An int is a count. It may be
+        left out where ``top_k`` is given.
+    top_k : int, optional
+        Only the first so many rows of the result. The threshold is lowered step by step until there are as many.
     min_length, max_length : int
         Fewest and most touchpoints in a sequence. ``max_length=None`` sets no limit.
-    kind : {"all", "closed", "maximal"}
+    kind : {"all", "closed", "maximal", "generator"}
         ``closed`` leaves out a sequence that is contained in a longer one with the same count, ``maximal`` one that is
-        contained in any longer one. Only sequences up to ``max_length`` are looked at, so one of that length always
-        stays, and the closed ones tell the counts of all. Under ``max_gap``, a sequence is contained in a longer one
-        only as an unbroken part of it: leaving out a step in between would make a longer gap.
-    max_gap : duration, optional
-        Longest time from one touchpoint of the sequence to the next, inclusive.
+        contained in any longer one, ``generator`` one that contains a shorter one with the same count. It is judged
+        among the sequences that all other options let through (so one of ``max_length`` is always closed, and the
+        closed ones tell the counts of all). Under a longest gap, a sequence is contained in a longer one only as an
+        unbroken part of it: leaving out a step in between would make a longer gap.
+    max_gap, min_gap : duration, optional
+        Longest and shortest time from one touchpoint of the sequence to the next, inclusive.
     within : duration, optional
         Longest time from the first touchpoint to the last, inclusive. With limits a person counts if any of their
         occurrences keeps them.
-    by : {"person", "session"}
-        What is counted, and what a sequence must lie in.
+    max_gap_events, min_gap_events : int, optional
+        The same in events: 1 is the very next event of the person (session, journey), 2 the one after it.
+    by : {"person", "session"} or DataFrame
+        What is counted, and what a sequence must lie in. The frame that ``cjm.goal_events(journeys, goals)`` returns
+        stands for journeys towards goals.
+    start, end : str or sequence of str
+        The sequence begins (ends) with one of these touchpoints.
+    required, forbidden : str or sequence of str
+        All of these touchpoints, none of these are in the sequence. Events of forbidden ones still count as events for
+        gaps.
+    taxonomy : mapping of str to str or sequence of str, optional
+        The group or groups of a touchpoint, and of a group. A step may be a touchpoint or a group, on any level; no event
+        makes two steps. Groups can be named in ``start``, ``end``, ``required`` and ``forbidden``.
+    collapse : bool
+        Take events of one touchpoint in a row as one, the first.
     max_patterns : int
-        Give up when more sequences than this are frequent (before ``kind`` leaves some out).
+        Give up when more sequences than this are frequent (before ``kind``, ``end`` and ``required`` leave some out).
+        The message says how many there are of few steps.
+    threads : int, optional
+        How many threads share the work; all processors by default. The result does not depend on it.
     engine : {"numba", "prefixspan"}
         ``prefixspan`` runs the library of that name instead of the kernel, for audits of small data. It mines all
         sequences; ``kind`` is judged here (what the library itself returns as closed is not: of the rows ``a b`` and
@@ -80,24 +115,25 @@ def mine_sequences(
     Returns
     -------
     polars.DataFrame
-        Contract SEQUENCES: ``pattern``, ``length``, ``persons`` (sessions, with ``by="session"``), ``support`` (their
-        share). Sorted by ``persons`` (most first), ``length``, ``pattern``.
+        Contract SEQUENCES: ``pattern``, ``length``, ``persons`` (sessions with ``by="session"``, journeys with a frame),
+        ``support`` (their share). Sorted by ``persons`` (most first), ``length``, ``pattern``.
 
     Raises
     ------
     ArgumentError
-        For an argument that cannot be meant, or time limits with ``engine="prefixspan"``.
+        For an argument that cannot be meant, or limits or a taxonomy with ``engine="prefixspan"``.
     RunError
         If there are more than ``max_patterns`` sequences.
 
     Notes
     -----
-    ``Pattern.from_touchpoints(pattern, max_gap=..., within=...)`` makes the pattern of a mined sequence;
+    ``Pattern.from_touchpoints(pattern, max_gap=..., min_gap=..., within=...)`` makes the pattern of a mined sequence;
     :func:`cjm.find` then finds exactly the persons that were counted.
 
     References
     ----------
     Pei et al. (2001), PrefixSpan: mining sequential patterns efficiently by prefix-projected pattern growth, ICDE.
+    Srikant and Agrawal (1996), Mining sequential patterns: generalizations and performance improvements, EDBT.
 
     Examples
     --------
@@ -111,105 +147,137 @@ def mine_sequences(
     >>> cjm.mine_sequences(journeys, min_support=2, kind="closed").rows()
     [(['web:home', 'web:cart'], 2, 2, 1.0)]
     """
-    check_choice("kind", kind, ("all", "closed", "maximal"), _WHERE)
+    check_choice("kind", kind, _KINDS, _WHERE)
     check_choice("engine", engine, ("numba", "prefixspan"), _WHERE)
     check_lengths(min_length, max_length, max_patterns, _WHERE)
-    gap_us = None if max_gap is None else to_us(max_gap, "max_gap")
-    within_us = None if within is None else to_us(within, "within")
-    offsets = unit_offsets(journeys, by, _WHERE)
-    n = len(offsets) - 1
-    min_count = to_min_count(min_support, n, _WHERE)
-    sequences = Ragged(journeys.arrays.code, offsets)
-    if engine == "prefixspan":
-        if max_gap is not None or within is not None:
-            raise ArgumentError.at(
-                "engine='prefixspan' knows no time limits",
-                where=_WHERE,
-                hint="Leave out max_gap and within, or use engine='numba'",
-            )
-        family = _by_library(sequences, min_count, min_length, max_length)
-    else:
-        family = frequent_sequences(
-            sequences,
-            min_count=min_count,
-            min_length=min_length,
-            max_length=max_length,
-            time=journeys.arrays.time,
-            max_gap=gap_us,
-            within=within_us,
-            max_patterns=max_patterns,
+    for name, value in {"top_k": top_k, "threads": threads}.items():
+        _check_whole(name, value)
+    if min_support is None and top_k is None:
+        raise ArgumentError.at("neither min_support nor top_k is given", where=_WHERE, hint="Give one of them")
+    limits = limits_of(max_gap, min_gap, within, max_gap_events, min_gap_events)
+    if engine == "prefixspan" and (limits.given or taxonomy is not None):
+        raise ArgumentError.at(
+            "engine='prefixspan' knows no limits on gaps and span and no taxonomy",
+            where=_WHERE,
+            hint="Leave them out, or use engine='numba'",
         )
-    check_size(len(family.counts), max_patterns, "sequences", _WHERE)
-    family = keep_kind(family, kind, unbroken=max_gap is not None)
-    return to_frame(family, journeys.touchpoints["touchpoint"], n, ("pattern", "persons"))
-
-
-def frequent_sequences(
-    sequences: Ragged,
-    *,
-    min_count: int,
-    min_length: int = 1,
-    max_length: int | None = None,
-    time: IntArray | None = None,
-    max_gap: int | None = None,
-    within: int | None = None,
-    max_patterns: int = NO_LIMIT,
-) -> Family:
-    """Mine coded sequences; at most ``max_patterns + 1`` patterns are returned.
-
-    Parameters
-    ----------
-    sequences : Ragged of int32
-        Codes from 0.
-    time : ndarray of int64, shape (events,)
-        Microseconds; needed for ``max_gap`` and ``within`` (microseconds, inclusive).
-    """
-    from cjm.kernels._jit import as_array
-    from cjm.kernels.sequences_index import item_supports, keep_items, occurrences
-    from cjm.kernels.sequences_mine import frequent
-
-    code = as_array(sequences.values, np.int32)
-    row_offsets = as_array(sequences.offsets, np.int64)
-    support = item_supports(code, row_offsets, int(code.max(initial=-1)) + 1)
-    items = np.flatnonzero(support >= min_count).astype(np.int32)
-    new_code = np.full(len(support), -1, dtype=np.int32)
-    new_code[items] = np.arange(len(items), dtype=np.int32)
-    code, row_offsets, source, rows = keep_items(code, row_offsets, as_array(new_code, np.int32))
-    limited = max_gap is not None or within is not None
-    kept_time = np.zeros(0, dtype=np.int64)
-    if limited:
-        assert time is not None
-        kept_time = time[source]
-    code, row_offsets, rows = as_array(code, np.int32), as_array(row_offsets, np.int64), as_array(rows, np.int64)
-    places, place_offsets = occurrences(code, rows, len(items), not limited)
-    values, bounds, counts = frequent(
-        code,
-        row_offsets,
-        rows,
-        as_array(kept_time, np.int64),
-        limited,
-        NO_LIMIT if max_gap is None else min(max_gap, NO_LIMIT),
-        NO_LIMIT if within is None else min(within, NO_LIMIT),
-        as_array(places, np.int64),
-        as_array(place_offsets, np.int64),
-        as_array(support[items], np.int64),
-        0,
-        len(items),
-        min_count,
-        min_length,
-        NO_LIMIT if max_length is None else max_length,
-        max_patterns,
+    units = units_of(
+        journeys, by, where=_WHERE, taxonomy=taxonomy, collapse=collapse, required=some(required), end=some(end)
     )
-    return Family(Ragged(items[values], bounds), counts)
+    support, n = supports(units)
+    support[codes_of(some(forbidden), units.names, "forbidden", _WHERE)] = 0
+    first = np.full(len(support), not some(start))
+    first[codes_of(some(start), units.names, "start", _WHERE)] = True
+    least = to_min_count(1 if min_support is None else min_support, n, _WHERE)
+
+    def mined(min_count: int) -> Family:
+        if engine == "prefixspan":
+            family = _by_library(units, support, min_count, min_length, max_length, first)
+            check_size(len(family.counts), max_patterns, "sequences", _WHERE)
+        else:
+            family = search(
+                units,
+                support,
+                min_count=min_count,
+                first=first,
+                min_length=min_length,
+                max_length=max_length,
+                limits=limits,
+                max_patterns=max_patterns,
+                threads=threads,
+            )
+        return keep_kind(_wanted(family, units), kind, unbroken=limits.unbroken)
+
+    # what is maximal depends on the threshold; what else is kept of a count does not
+    min_count = least if top_k is None or kind == "maximal" else max(least, int(support.max(initial=0)))
+    family = mined(min_count)
+    while min_count > least and top_k is not None and len(family.counts) < top_k:
+        min_count = max(least, int(min_count * 0.8))
+        family = mined(min_count)
+    return _to_frame(family, units.names, n).head(top_k if top_k is not None else len(family.counts))
 
 
-def _by_library(sequences: Ragged, min_count: int, min_length: int, max_length: int | None) -> Family:
+def some(names: str | Sequence[str]) -> list[str]:
+    """Return one name, or several, as a list."""
+    return [names] if isinstance(names, str) else list(names)
+
+
+def limits_of(
+    max_gap: Duration | None,
+    min_gap: Duration | None,
+    within: Duration | None,
+    max_gap_events: int | None,
+    min_gap_events: int | None,
+) -> Limits:
+    """Check the limits on an occurrence.
+
+    Raises
+    ------
+    ArgumentError
+        For a bare number as duration, or a number of events below 1.
+    """
+    _check_whole("max_gap_events", max_gap_events)
+    _check_whole("min_gap_events", min_gap_events)
+    times = {"max_gap": max_gap, "min_gap": min_gap, "within": within}
+    us = {name: None if value is None else to_us(value, name) for name, value in times.items()}
+    return Limits(**us, max_gap_events=max_gap_events, min_gap_events=min_gap_events)
+
+
+def _check_whole(name: str, value: object) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, Integral) or value < 1):
+        raise ArgumentError.at(f"{name} is {value!r}", where=_WHERE, hint="Give a whole number of 1 or more")
+
+
+def _wanted(family: Family, units: Units) -> Family:
+    """Keep the sequences that end as asked and hold all that is required."""
+    offsets = family.patterns.offsets
+    keep = np.ones(len(family.counts), dtype=np.bool_)
+    if len(units.ends):
+        keep &= np.isin(family.patterns.values[offsets[1:] - 1], units.ends)
+    for item in units.required:
+        held = np.concatenate(([0], np.cumsum(family.patterns.values == item)))
+        keep &= held[offsets[1:]] > held[offsets[:-1]]
+    if keep.all():
+        return family
+    lengths = family.patterns.lengths
+    values = family.patterns.values[np.repeat(keep, lengths)]
+    kept = np.concatenate(([0], np.cumsum(lengths[keep]))).astype(np.int64)
+    return Family(Ragged(values, kept), family.counts[keep])
+
+
+def _to_frame(family: Family, names: pl.Series, n: int) -> pl.DataFrame:
+    """Return patterns, given in the order of a dictionary, as names; the most frequent, then the shortest, first."""
+    lengths = family.patterns.lengths
+    order = np.lexsort((lengths, -family.counts))
+    offsets = np.concatenate(([0], np.cumsum(lengths[order]))).astype(np.int64)
+    shift = np.repeat(family.patterns.offsets[:-1][order] - offsets[:-1], lengths[order])
+    codes = family.patterns.values[np.arange(offsets[-1]) + shift]
+    counts = family.counts[order]
+    return pl.DataFrame(
+        [
+            ragged_lists(names.gather(pl.Series(codes)), offsets).alias("pattern"),
+            pl.Series("length", lengths[order], dtype=pl.Int64),
+            pl.Series("persons", counts, dtype=pl.Int64),
+            pl.Series("support", counts / max(n, 1), dtype=pl.Float64),
+        ]
+    )
+
+
+def _by_library(
+    units: Units,
+    support: IntArray,
+    min_count: int,
+    min_length: int,
+    max_length: int | None,
+    first: npt.NDArray[np.bool_],
+) -> Family:
     from prefixspan import PrefixSpan
 
-    miner = PrefixSpan([sequence.tolist() for sequence in sequences])
+    rows = [row[support[row] > 0].tolist() for part in units.parts() for row in Ragged(part.code, part.offsets)]
+    miner = PrefixSpan(rows)
     miner.minlen, miner.maxlen = min_length, NO_LIMIT if max_length is None else max_length
-    found = miner.frequent(min_count)
-    values = np.array([item for _, pattern in found for item in pattern], dtype=np.int32)
-    lengths = np.array([len(pattern) for _, pattern in found], dtype=np.int64)
-    counts = np.array([count for count, _ in found], dtype=np.int64)
+    found = sorted((pattern, count) for count, pattern in miner.frequent(min_count) if first[pattern[0]])
+    values = np.array([item for pattern, _ in found for item in pattern], dtype=np.int32)
+    lengths = np.array([len(pattern) for pattern, _ in found], dtype=np.int64)
+    counts = np.array([count for _, count in found], dtype=np.int64)
     return Family(Ragged(values, np.concatenate(([0], np.cumsum(lengths)))), counts)

@@ -82,7 +82,12 @@ class Pattern:
 
     @classmethod
     def from_touchpoints(
-        cls, touchpoints: Sequence[str], *, max_gap: Duration | None = None, within: Duration | None = None
+        cls,
+        touchpoints: Sequence[str],
+        *,
+        max_gap: Duration | None = None,
+        within: Duration | None = None,
+        min_gap: Duration | None = None,
     ) -> Pattern:
         """Make the pattern of a mined sequence.
 
@@ -94,19 +99,23 @@ class Pattern:
             Longest time between neighbours.
         within : duration, optional
             Longest time from the first to the last.
+        min_gap : duration, optional
+            Shortest time between neighbours.
 
         Examples
         --------
         >>> str(Pattern.from_touchpoints(["web:view offer", "store:visit"], max_gap="7d"))
         'web:"view offer" -> store:visit within 7d'
         """
-        gap = None if max_gap is None else to_us(max_gap, "max_gap")
+        gap, least = _us(max_gap, "max_gap"), _us(min_gap, "min_gap")
         steps: list[Step] = []
         for touchpoint in touchpoints:
             channel, colon, event = touchpoint.partition(":")
             if not colon:
                 raise PatternError.at(f"{touchpoint!r} is no touchpoint", hint="A touchpoint is written channel:event")
-            steps.append(Step(Selector((Name(channel, event),)), within=gap if steps else None))
+            first = not steps
+            what = Selector((Name(channel, event),))
+            steps.append(Step(what, within=None if first else gap, after=None if first else least))
         return cls(tuple(steps), None if within is None else to_us(within, "within"))
 
     def then(
