@@ -119,30 +119,24 @@ def frequent_itemsets(
 ) -> Family:
     """Mine coded baskets (codes from 0, any order, repeats allowed); at most ``max_patterns + 1`` sets are returned."""
     from cjm.kernels._jit import as_array
-    from cjm.kernels.itemsets_eclat import frequent, sort_each, sorted_sets
-    from cjm.kernels.sequences_index import item_supports, keep_items, occurrences
+    from cjm.kernels.itemsets_eclat import frequent
+    from cjm.kernels.itemsets_rows import basket_rows, places_of_items, sort_each
+    from cjm.kernels.sequences_index import item_supports
 
     code = as_array(baskets.values, np.int32)
-    row_offsets = as_array(baskets.offsets, np.int64)
-    support = item_supports(code, row_offsets, int(code.max(initial=-1)) + 1)
+    offsets = as_array(baskets.offsets, np.int64)
+    support = item_supports(code, offsets, int(code.max(initial=-1)) + 1)
     items = np.flatnonzero(support >= min_count).astype(np.int32)
     items = items[np.argsort(support[items], kind="stable")]  # rare items first: small classes
     new_code = np.full(len(support), -1, dtype=np.int32)
     new_code[items] = np.arange(len(items), dtype=np.int32)
-    code, _, _, rows = keep_items(code, row_offsets, as_array(new_code, np.int32))
-    places, place_offsets = occurrences(as_array(code, np.int32), as_array(rows, np.int64), len(items), True)
-    sets, set_offsets = sorted_sets(
-        as_array(rows, np.int64), as_array(places, np.int64), as_array(place_offsets, np.int64), len(baskets)
-    )
-    rows = as_array(np.repeat(np.arange(len(baskets), dtype=np.int64), np.diff(set_offsets)), np.int64)
-    sets = as_array(sets, np.int32)
-    places, place_offsets = occurrences(sets, rows, len(items), False)
+    rows = as_array(basket_rows(code, offsets, as_array(new_code, np.int32), len(items)), np.int32)
+    places, place_offsets = places_of_items(rows, len(items))
     values, bounds, counts = frequent(
-        sets,
-        as_array(set_offsets, np.int64),
         rows,
         as_array(places, np.int64),
         as_array(place_offsets, np.int64),
+        as_array(support[items], np.int64),
         0,
         len(items),
         min_count,
