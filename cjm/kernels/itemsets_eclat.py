@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
+from cjm.kernels.itemsets_classes import count_pairs, fill_bits, members_of
 from cjm.kernels.sequences_index import grown
 
 __all__ = ["frequent"]
@@ -18,6 +19,8 @@ __all__ = ["frequent"]
 IntArray = npt.NDArray[np.int64]
 CodeArray = npt.NDArray[np.int32]
 BitArray = npt.NDArray[np.uint64]
+_PAIRS = 1 << 22  # pair counts held at once
+_WORDS = 1 << 22  # words of first bit sets held at once, if the rows do not take more
 
 
 @kernel
@@ -39,80 +42,14 @@ def _meet(bits: BitArray, a: int, b: int, to: int, words: int) -> int:
 
 
 @kernel
-def _first_class(
-    rows: CodeArray, places: IntArray, lo: int, hi: int, min_count: int, count: IntArray, touched: IntArray
-) -> int:
-    """Count what stands behind ``places[lo:hi]`` in the rows; put the frequent items first in ``touched``."""
-    found = 0
-    for index in range(lo, hi):
-        place = places[index] + 1
-        while rows[place] >= 0:
-            item = rows[place]
-            if count[item] == 0:
-                touched[found] = item
-                found += 1
-            count[item] += 1
-            place += 1
-    kept = 0
-    for index in range(found):
-        item = touched[index]
-        if count[item] >= min_count:
-            touched[index] = touched[kept]
-            touched[kept] = item
-            kept += 1
-        else:
-            count[item] = 0
-    return kept
-
-
-@kernel
-def _sort_by(keys: IntArray, items: IntArray, n: int) -> None:
-    """Sort ``items[:n]`` by key, then by item (shell sort)."""
-    step = 1
-    while 3 * step < n:
-        step = 3 * step + 1
-    while step > 0:
-        for right in range(step, n):
-            item = items[right]
-            left = right
-            while left >= step and (
-                keys[items[left - step]] > keys[item]
-                or (keys[items[left - step]] == keys[item] and items[left - step] > item)
-            ):
-                items[left] = items[left - step]
-                left -= step
-            items[left] = item
-        step //= 3
-
-
-@kernel
-def _first_bits(
-    rows: CodeArray, places: IntArray, lo: int, hi: int, slot: IntArray, bits: BitArray, n_bits: int
-) -> None:
-    """Set the bit of each row of ``places[lo:hi]`` in the bit set of each item that stands behind and has a slot."""
-    words = (hi - lo + 63) >> 6
-    for word in range(n_bits):
-        bits[word] = 0
-    for index in range(lo, hi):
-        place = places[index] + 1
-        bit = np.uint64(1) << np.uint64((index - lo) & 63)
-        word = (index - lo) >> 6
-        while rows[place] >= 0:
-            if slot[rows[place]] >= 0:
-                bits[slot[rows[place]] * words + word] |= bit
-            place += 1
-
-
-@kernel
 def frequent(
-    rows: CodeArray, places: IntArray, place_offsets: IntArray, support: IntArray, first_item: int, stop_item: int,
-    min_count: int, max_length: int, max_sets: int,
-) -> tuple[CodeArray, IntArray, IntArray]:  # fmt: skip
+    rows: CodeArray, support: IntArray, first_item: int, stop_item: int, min_count: int, max_length: int, max_sets: int
+) -> tuple[CodeArray, IntArray, IntArray]:
     """Find the frequent sets whose smallest item is in ``[first_item, stop_item)``.
 
-    (int32[:], int64[:], int64[:], int64[:], int64 x 5) -> items of the sets end to end, their offsets, their counts.
-    For rows and places see ``itemsets_rows``; items are frequent and numbered by ascending ``support``. Ends early,
-    with ``max_sets + 1`` sets, when there are more than ``max_sets``.
+    (int32[:], int64[:], int64 x 5) -> items of the sets end to end, their offsets, their counts. For rows see
+    ``itemsets_rows``; items are frequent and numbered by ascending ``support``. Ends early, with ``max_sets + 1`` sets,
+    when there are more than ``max_sets``.
     """
     n_items = len(support)
     values = np.empty(1024, dtype=np.int32)
@@ -120,39 +57,72 @@ def frequent(
     counts = np.empty(1024, dtype=np.int64)
     n_values = 0
     n_sets = 0
-    count = np.zeros(n_items, dtype=np.int64)
-    slot = np.full(n_items, -1, dtype=np.int64)
-    touched = np.empty(n_items, dtype=np.int64)
     path = np.empty(n_items + 1, dtype=np.int32)
     class_at = np.zeros(n_items + 2, dtype=np.int64)
     class_stop = np.zeros(n_items + 2, dtype=np.int64)
-    members = np.empty(1024, dtype=np.int64)
-    supports = np.empty(1024, dtype=np.int64)
+    members = np.empty(max(n_items, 1024), dtype=np.int64)
+    supports = np.empty(max(n_items, 1024), dtype=np.int64)
     bits = np.empty(1024, dtype=np.uint64)
+    most_lines = max(1, _PAIRS // max(n_items, 1))
+    most_words = max(_WORDS, len(rows) // 4)
+    first = first_item
+    begin = first_item  # bits are there for the items of [begin, ready)
+    ready = first_item
+    counted = first_item  # pair counts are there for those of [first, counted)
+    pairs = np.zeros((0, 0), dtype=np.int32)
+    kept = np.zeros(0, dtype=np.int64)
+    kept_at = np.zeros(1, dtype=np.int64)
+    kept_supports = np.zeros(0, dtype=np.int64)
+    base = np.zeros(0, dtype=np.int64)
+    stride = np.zeros(0, dtype=np.int64)
+    used = np.zeros(0, dtype=np.int64)
+    first_bits = np.zeros(0, dtype=np.uint64)
     for root in range(first_item, stop_item):
-        lo = place_offsets[root]
-        hi = place_offsets[root + 1]
-        words = (hi - lo + 63) >> 6
+        if root == counted:
+            first = root
+            counted = min(stop_item, first + most_lines)
+            pairs = np.zeros((counted - first, n_items), dtype=np.int32)
+            kept_at = np.zeros(counted - first + 1, dtype=np.int64)
+            base = np.zeros(counted - first + 1, dtype=np.int64)
+            stride = np.zeros(counted - first, dtype=np.int64)
+            used = np.zeros(counted - first, dtype=np.int64)
+            if max_length > 1:
+                count_pairs(rows, first, counted, pairs)
+            for line in range(counted - first):
+                found = members_of(pairs[line], first + line, min_count, members, supports)
+                at = kept_at[line]
+                kept_at[line + 1] = at + found
+                kept = grown(kept, at + found)
+                kept_supports = grown(kept_supports, at + found)
+                for index in range(found):
+                    kept[at + index] = members[index]
+                    kept_supports[at + index] = supports[index]
+                if found > 1 and max_length > 2:
+                    stride[line] = (support[first + line] + 63) >> 6
+                base[line + 1] = base[line] + found * stride[line]
+        if root == ready:
+            begin = root
+            ready += 1
+            while ready < counted and base[ready + 1 - first] - base[begin - first] <= most_words:
+                ready += 1
+            shift = base[begin - first]
+            n_words = base[ready - first] - shift
+            first_bits = np.zeros(n_words, dtype=np.uint64)
+            if n_words > 0:
+                fill_bits(rows, first, begin, ready, pairs, base - shift, stride, used, first_bits)
+        line = root - first
+        found = kept_at[line + 1] - kept_at[line]
+        words = (used[line] + 63) >> 6
+        bits = grown(bits, found * words)
+        for index in range(found):
+            members[index] = kept[kept_at[line] + index]
+            supports[index] = kept_supports[kept_at[line] + index]
+            source = base[line] - base[begin - first] + index * stride[line]
+            for word in range(words):
+                bits[index * words + word] = first_bits[source + word]
         path[0] = root
         length = 1
         size = support[root]
-        found = 0
-        if max_length > 1:
-            found = _first_class(rows, places, lo, hi, min_count, count, touched)
-            _sort_by(count, touched, found)
-            members = grown(members, found)
-            supports = grown(supports, found)
-            for index in range(found):
-                item = touched[index]
-                members[index] = item
-                supports[index] = count[item]
-                slot[item] = index
-            if max_length > 2 and found > 1:
-                bits = grown(bits, found * words)
-                _first_bits(rows, places, lo, hi, slot, bits, found * words)
-            for index in range(found):
-                count[members[index]] = 0
-                slot[members[index]] = -1
         class_at[1] = 0
         class_stop[1] = found
         while True:

@@ -1,7 +1,4 @@
-"""Baskets as rows of ascending items, and where in them each item stands.
-
-Rows lie end to end, each closed by -1, so that a scan from an item to the end of its row needs no offsets.
-"""
+"""Baskets as rows of ascending items, end to end, each closed by -1."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
 
-__all__ = ["basket_rows", "places_of_items", "sort_each"]
+__all__ = ["basket_rows", "sort_each"]
 
 IntArray = npt.NDArray[np.int64]
 CodeArray = npt.NDArray[np.int32]
@@ -71,20 +68,3 @@ def basket_rows(code: CodeArray, offsets: IntArray, new_code: CodeArray, n_items
         top += 1
     return rows[:top].copy()
 
-
-@kernel
-def places_of_items(rows: CodeArray, n_items: int) -> tuple[IntArray, IntArray]:
-    """List where each item stands in the rows: (int32[:], int64) -> places, offsets by item."""
-    starts = np.zeros(n_items + 1, dtype=np.int64)
-    for place in range(len(rows)):
-        if rows[place] >= 0:
-            starts[rows[place] + 1] += 1
-    starts = np.cumsum(starts)
-    top = starts[:-1].copy()
-    places = np.empty(starts[-1], dtype=np.int64)
-    for place in range(len(rows)):
-        item = rows[place]
-        if item >= 0:
-            places[top[item]] = place
-            top[item] += 1
-    return places, starts

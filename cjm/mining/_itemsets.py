@@ -120,7 +120,7 @@ def frequent_itemsets(
     """Mine coded baskets (codes from 0, any order, repeats allowed); at most ``max_patterns + 1`` sets are returned."""
     from cjm.kernels._jit import as_array
     from cjm.kernels.itemsets_eclat import frequent
-    from cjm.kernels.itemsets_rows import basket_rows, places_of_items, sort_each
+    from cjm.kernels.itemsets_rows import basket_rows, sort_each
     from cjm.kernels.sequences_index import item_supports
 
     code = as_array(baskets.values, np.int32)
@@ -131,11 +131,8 @@ def frequent_itemsets(
     new_code = np.full(len(support), -1, dtype=np.int32)
     new_code[items] = np.arange(len(items), dtype=np.int32)
     rows = as_array(basket_rows(code, offsets, as_array(new_code, np.int32), len(items)), np.int32)
-    places, place_offsets = places_of_items(rows, len(items))
     values, bounds, counts = frequent(
         rows,
-        as_array(places, np.int64),
-        as_array(place_offsets, np.int64),
         as_array(support[items], np.int64),
         0,
         len(items),
