@@ -42,6 +42,58 @@ def _meet(bits: BitArray, a: int, b: int, to: int, words: int) -> int:
 
 
 @kernel
+def _search(
+    support: int, words: int, min_count: int, max_length: int, max_sets: int, state: IntArray,
+    path: CodeArray, class_at: IntArray, class_stop: IntArray, members: IntArray, supports: IntArray, bits: BitArray,
+    values: CodeArray, bounds: IntArray, counts: IntArray,
+) -> bool:  # fmt: skip
+    """Write down the sets that begin with one item until all are there (true) or an array is too short (false).
+
+    ``state`` holds the length of the set to come, the numbers of values and of sets so far. Arrays are not made longer
+    here: a variable that may name one array or another costs more in this loop than the work does.
+    """
+    length, n_values, n_sets = state[0], state[1], state[2]
+    while length > 0:
+        stop = class_stop[length - 1]
+        member = class_at[length - 1] - 1
+        room = 2 * stop - member
+        if (
+            n_values + length > len(values)
+            or n_sets + 2 > len(bounds)
+            or n_sets > max_sets
+            or room > len(members)
+            or room * words > len(bits)
+        ):
+            state[0], state[1], state[2] = length, n_values, n_sets
+            return False
+        for step in range(length):
+            values[n_values + step] = path[step]
+        n_values += length
+        bounds[n_sets + 1] = n_values
+        counts[n_sets] = support if length == 1 else supports[member]
+        n_sets += 1
+        if length > 1:  # the class of a single item is there already
+            top = stop
+            if length < max_length:
+                for other in range(member + 1, stop):
+                    both = _meet(bits, member, other, top, words)
+                    if both >= min_count:
+                        members[top] = members[other]
+                        supports[top] = both
+                        top += 1
+            class_at[length] = stop
+            class_stop[length] = top
+        while length > 0 and class_at[length] == class_stop[length]:
+            length -= 1
+        if length > 0:
+            path[length] = members[class_at[length]]
+            class_at[length] += 1
+            length += 1
+    state[0], state[1], state[2] = length, n_values, n_sets
+    return True
+
+
+@kernel
 def frequent(
     rows: CodeArray, support: IntArray, first_item: int, stop_item: int, min_count: int, max_length: int, max_sets: int
 ) -> tuple[CodeArray, IntArray, IntArray]:
@@ -55,8 +107,7 @@ def frequent(
     values = np.empty(1024, dtype=np.int32)
     bounds = np.zeros(1024, dtype=np.int64)
     counts = np.empty(1024, dtype=np.int64)
-    n_values = 0
-    n_sets = 0
+    state = np.zeros(3, dtype=np.int64)
     path = np.empty(n_items + 1, dtype=np.int32)
     class_at = np.zeros(n_items + 2, dtype=np.int64)
     class_stop = np.zeros(n_items + 2, dtype=np.int64)
@@ -121,50 +172,20 @@ def frequent(
             for word in range(words):
                 bits[index * words + word] = first_bits[source + word]
         path[0] = root
-        length = 1
-        size = support[root]
         class_at[1] = 0
         class_stop[1] = found
-        while True:
-            if n_values + length > len(values):
-                values = grown(values, n_values + length)
-            for step in range(length):
-                values[n_values + step] = path[step]
-            n_values += length
-            if n_sets + 2 > len(bounds):
-                bounds = grown(bounds, n_sets + 2)
-                counts = grown(counts, n_sets + 2)
-            bounds[n_sets + 1] = n_values
-            counts[n_sets] = size
-            n_sets += 1
-            if n_sets > max_sets:
-                return values[:n_values], bounds[: n_sets + 1], counts[:n_sets]
-            if length > 1:  # the class of a single item was gathered above
-                member = class_at[length - 1] - 1
-                stop = class_stop[length - 1]
-                top = stop
-                if length < max_length:
-                    room = 2 * stop - member
-                    if room * words > len(bits):
-                        bits = grown(bits, room * words)
-                    if room > len(members):
-                        members = grown(members, room)
-                        supports = grown(supports, room)
-                    for other in range(member + 1, stop):
-                        both = _meet(bits, member, other, top, words)
-                        if both >= min_count:
-                            members[top] = members[other]
-                            supports[top] = both
-                            top += 1
-                class_at[length] = stop
-                class_stop[length] = top
-            while length > 0 and class_at[length] == class_stop[length]:
-                length -= 1
-            if length == 0:
-                break
-            member = class_at[length]
-            class_at[length] += 1
-            path[length] = members[member]
-            size = supports[member]
-            length += 1
-    return values[:n_values], bounds[: n_sets + 1], counts[:n_sets]
+        state[0] = 1
+        while not _search(
+            support[root], words, min_count, max_length, max_sets, state,
+            path, class_at, class_stop, members, supports, bits, values, bounds, counts,
+        ):  # fmt: skip
+            if state[2] > max_sets:
+                return values[: state[1]], bounds[: state[2] + 1], counts[: state[2]]
+            room = 2 * class_stop[state[0] - 1] + 1
+            members = grown(members, room)
+            supports = grown(supports, room)
+            bits = grown(bits, room * words)
+            values = grown(values, state[1] + state[0])
+            bounds = grown(bounds, state[2] + 2)
+            counts = grown(counts, state[2] + 2)
+    return values[: state[1]], bounds[: state[2] + 1], counts[: state[2]]
