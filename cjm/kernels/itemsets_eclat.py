@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
-from cjm.kernels.itemsets_classes import count_pairs, fill_bits, members_of
 from cjm.kernels.sequences_index import grown
 
 __all__ = ["frequent"]
@@ -19,8 +18,6 @@ __all__ = ["frequent"]
 IntArray = npt.NDArray[np.int64]
 CodeArray = npt.NDArray[np.int32]
 BitArray = npt.NDArray[np.uint64]
-_PAIRS = 1 << 22  # pair counts held at once
-_WORDS = 1 << 22  # words of first bit sets held at once, if the rows do not take more
 
 
 @kernel
@@ -95,13 +92,17 @@ def _search(
 
 @kernel
 def frequent(
-    rows: CodeArray, support: IntArray, first_item: int, stop_item: int, min_count: int, max_length: int, max_sets: int
-) -> tuple[CodeArray, IntArray, IntArray]:
-    """Find the frequent sets whose smallest item is in ``[first_item, stop_item)``.
+    first: int, start: int, stop: int, support: IntArray, kept: IntArray, kept_supports: IntArray, kept_at: IntArray,
+    base: IntArray, stride: IntArray, at: IntArray, used: IntArray, first_bits: BitArray,
+    min_count: int, max_length: int, max_sets: int,
+) -> tuple[CodeArray, IntArray, IntArray]:  # fmt: skip
+    """Find the frequent sets whose smallest item is in ``[start, stop)``.
 
-    (int32[:], int64[:], int64 x 5) -> items of the sets end to end, their offsets, their counts. For rows see
-    ``itemsets_rows``; items are frequent and numbered by ascending ``support``. Ends early, with ``max_sets + 1`` sets,
-    when there are more than ``max_sets``.
+    (int64 x 3, int64[:] x 6, int64[:, :], int64[:, :], uint64[:], int64 x 3) -> items of the sets end to end, their
+    offsets, their counts. Items are frequent and numbered by ascending ``support``. The class of item ``first + k`` is
+    ``kept[kept_at[k]:kept_at[k + 1]]``; for its bits see ``itemsets_classes.fill_bits``, line ``t`` of ``at`` and
+    ``used`` belonging to part ``t`` of the rows. Ends early, with ``max_sets + 1`` sets, when there are more than
+    ``max_sets``.
     """
     n_items = len(support)
     values = np.empty(1024, dtype=np.int32)
@@ -114,63 +115,22 @@ def frequent(
     members = np.empty(max(n_items, 1024), dtype=np.int64)
     supports = np.empty(max(n_items, 1024), dtype=np.int64)
     bits = np.empty(1024, dtype=np.uint64)
-    most_lines = max(1, _PAIRS // max(n_items, 1))
-    most_words = max(_WORDS, len(rows) // 4)
-    first = first_item
-    begin = first_item  # bits are there for the items of [begin, ready)
-    ready = first_item
-    counted = first_item  # pair counts are there for those of [first, counted)
-    pairs = np.zeros((0, 0), dtype=np.int32)
-    kept = np.zeros(0, dtype=np.int64)
-    kept_at = np.zeros(1, dtype=np.int64)
-    kept_supports = np.zeros(0, dtype=np.int64)
-    base = np.zeros(0, dtype=np.int64)
-    stride = np.zeros(0, dtype=np.int64)
-    used = np.zeros(0, dtype=np.int64)
-    first_bits = np.zeros(0, dtype=np.uint64)
-    for root in range(first_item, stop_item):
-        if root == counted:
-            first = root
-            counted = min(stop_item, first + most_lines)
-            pairs = np.zeros((counted - first, n_items), dtype=np.int32)
-            kept_at = np.zeros(counted - first + 1, dtype=np.int64)
-            base = np.zeros(counted - first + 1, dtype=np.int64)
-            stride = np.zeros(counted - first, dtype=np.int64)
-            used = np.zeros(counted - first, dtype=np.int64)
-            if max_length > 1:
-                count_pairs(rows, first, counted, pairs)
-            for line in range(counted - first):
-                found = members_of(pairs[line], first + line, min_count, members, supports)
-                at = kept_at[line]
-                kept_at[line + 1] = at + found
-                kept = grown(kept, at + found)
-                kept_supports = grown(kept_supports, at + found)
-                for index in range(found):
-                    kept[at + index] = members[index]
-                    kept_supports[at + index] = supports[index]
-                if found > 1 and max_length > 2:
-                    stride[line] = (support[first + line] + 63) >> 6
-                base[line + 1] = base[line] + found * stride[line]
-        if root == ready:
-            begin = root
-            ready += 1
-            while ready < counted and base[ready + 1 - first] - base[begin - first] <= most_words:
-                ready += 1
-            shift = base[begin - first]
-            n_words = base[ready - first] - shift
-            first_bits = np.zeros(n_words, dtype=np.uint64)
-            if n_words > 0:
-                fill_bits(rows, first, begin, ready, pairs, base - shift, stride, used, first_bits)
+    for root in range(start, stop):
         line = root - first
         found = kept_at[line + 1] - kept_at[line]
-        words = (used[line] + 63) >> 6
+        words = 0
+        for part in range(len(used)):
+            words += (used[part, line] + 63) >> 6
         bits = grown(bits, found * words)
+        top = 0
         for index in range(found):
             members[index] = kept[kept_at[line] + index]
             supports[index] = kept_supports[kept_at[line] + index]
-            source = base[line] - base[begin - first] + index * stride[line]
-            for word in range(words):
-                bits[index * words + word] = first_bits[source + word]
+            for part in range(len(used)):
+                source = base[line] + index * stride[line] + at[part, line]
+                for word in range((used[part, line] + 63) >> 6):
+                    bits[top] = first_bits[source + word]
+                    top += 1
         path[0] = root
         class_at[1] = 0
         class_stop[1] = found

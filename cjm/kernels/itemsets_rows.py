@@ -39,7 +39,7 @@ def basket_rows(code: CodeArray, offsets: IntArray, new_code: CodeArray, n_items
     once a basket.
     """
     room = 0
-    for place in range(len(code)):
+    for place in range(offsets[0], offsets[-1]):
         room += new_code[code[place]] >= 0
     rows = np.empty(room + len(offsets), dtype=np.int32)
     seen = np.full(n_items, -1, dtype=np.int64)
@@ -67,4 +67,3 @@ def basket_rows(code: CodeArray, offsets: IntArray, new_code: CodeArray, n_items
         rows[top] = -1
         top += 1
     return rows[:top].copy()
-

@@ -4,14 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlxtend.frequent_patterns import association_rules
-from naive_mining import journeys_of, naive_itemsets, random_rows, read_lists, to_ragged
+from naive_mining import NAMES, journeys_of, naive_itemsets, random_rows, read_lists, to_ragged
 from polars.testing import assert_frame_equal
 
 from cjm.contracts import CONTRACTS
 from cjm.errors import ArgumentError, CjmError
-from cjm.mining import mine_itemsets, mine_rules
+from cjm.journeys import open_journeys
+from cjm.mining import _eclat, mine_itemsets, mine_rules
+from cjm.mining._eclat import frequent_itemsets, item_counts
 from cjm.mining._family import keep_kind, to_min_count
-from cjm.mining._itemsets import frequent_itemsets
+from cjm.ragged import Ragged
 
 BY = st.sampled_from(["person", "session"])
 METRICS = [
@@ -60,7 +62,9 @@ def test_engines_without_rows():
         assert mine_itemsets(journeys_of([(1, 0, "a")]), min_support=2, engine=engine).is_empty()
 
 
-@pytest.mark.parametrize("wrong", [{"min_support": False}, {"kind": "?"}, {"engine": "prefixspan"}, {"max_length": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"min_support": False}, {"kind": "?"}, {"engine": "prefixspan"}, {"max_length": 0}, {"threads": 0}]
+)
 def test_wrong_arguments(wrong):
     with pytest.raises(ArgumentError):
         mine_itemsets(journeys_of([(1, 0, "a")]), **{"min_support": 1, **wrong})
@@ -130,6 +134,44 @@ def test_wrong_arguments_of_rules(wrong):
 )
 def test_counts_on_public_data(shared, name, share, total, closed, maximal):
     lists = read_lists(shared / "data" / "transactions" / f"{name}.dat.gz")
-    family = frequent_itemsets(to_ragged(lists), min_count=to_min_count(share, len(lists), ""))
+    baskets = to_ragged(lists)
+    support, n = item_counts([baskets], int(baskets.values.max()) + 1)
+    family = frequent_itemsets([baskets], support, min_count=to_min_count(share, n, ""))
     sizes = [len(keep_kind(family, kind).counts) for kind in ("all", "closed", "maximal")]
     assert sizes == [total, closed, maximal]
+
+
+@pytest.mark.parametrize("limits", [{}, {"_PAIRS": 40, "_WORDS": 3}])
+@pytest.mark.parametrize("max_length", [None, 1, 2, 3])
+def test_threads_parts_and_little_memory_change_nothing(monkeypatch, limits, max_length):
+    draw = np.random.default_rng(4)
+    lists = [draw.choice(40, size=draw.integers(0, 12), p=np.arange(40, 0, -1) / 820) for _ in range(900)]
+    offsets = np.concatenate(([0], np.cumsum([len(items) for items in lists])))
+    code = np.concatenate(lists).astype(np.int32)
+    whole = Ragged(code, offsets)
+    halves = [Ragged(code[: offsets[300]], offsets[:301]), Ragged(code[offsets[300] :], offsets[300:] - offsets[300])]
+    support, n = item_counts(halves, 40)
+    assert (n, support.tolist()) == (900, [sum(item in items for items in lists) for item in range(40)])
+    expected = frequent_itemsets([whole], support, min_count=9, max_length=max_length, threads=1)
+    for items, count in zip(expected.patterns, expected.counts.tolist(), strict=True):
+        if len(items) > 1:
+            assert count == sum(set(items.tolist()) <= set(row.tolist()) for row in lists)
+    monkeypatch.setattr(_eclat, "_SMALL", 0)
+    for name, value in limits.items():
+        monkeypatch.setattr(_eclat, name, value)
+    for threads, parts in [(1, halves), (2, [whole]), (4, halves)]:
+        family = frequent_itemsets(parts, support, min_count=9, max_length=max_length, threads=threads)
+        np.testing.assert_array_equal(family.patterns.values, expected.patterns.values)
+        np.testing.assert_array_equal(family.patterns.offsets, expected.patterns.offsets)
+        np.testing.assert_array_equal(family.counts, expected.counts)
+
+
+def test_buckets_change_nothing(tmp_path):
+    draw = np.random.default_rng(5)
+    journeys = journeys_of([(int(p), int(t), NAMES[e]) for p, t, e in draw.integers(0, [40, 30, 4], (300, 3))])
+    journeys.write(tmp_path / "store", bucket_events=50)
+    stored = open_journeys(tmp_path / "store")
+    assert len(list(stored.buckets())) > 3
+    for by in ("session", "person"):
+        options = {"min_support": 0.1, "by": by}
+        assert_frame_equal(mine_itemsets(stored, **options), mine_itemsets(journeys, **options))
