@@ -64,15 +64,15 @@ def count_sequences(
     before = np.zeros((len(sequences), 2), dtype=np.int64)
     done = 0
     while True:
-        table, line, parent, children, node_of = build_trie(
+        table, children, parent, node_of = build_trie(
             code, as_array(bounds[done:], np.int64), max(items.height, 1), _TABLE
         )
-        tables = as_array(table, np.int32), as_array(line, np.int32), int(line.max()) + 1, as_array(children, np.int64)
-        counts = np.zeros((len(children), 2), dtype=np.int64)
+        trie = as_array(table, np.int32), as_array(children, np.int64)
+        counts = np.zeros((len(parent), 2), dtype=np.int64)
         for (journeys, groups), new_code in zip(samples, new_codes, strict=True):
             for bucket in journeys.buckets():
                 group = as_array(groups(bucket.arrays.person), np.int64)
-                counts += _in_bucket(bucket, group, new_code, (limited, gap, span), tables)
+                counts += _in_bucket(bucket, group, new_code, (limited, gap, span), trie, len(parent))
         rows = order[done : done + len(node_of)]
         found[rows] = counts[node_of]
         before[rows] = counts[parent[node_of]]
@@ -95,7 +95,8 @@ def _in_bucket(
     group: IntArray,
     new_code: npt.NDArray[np.int32],
     limits: tuple[bool, int, int],
-    tables: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], int, IntArray],
+    trie: tuple[npt.NDArray[np.int32], IntArray],
+    n_nodes: int,
 ) -> IntArray:
     """Return the persons of each group at each node of the trie; ranges of persons are counted side by side."""
     from cjm.kernels._jit import as_array
@@ -106,9 +107,9 @@ def _in_bucket(
     offsets = as_array(bucket.arrays.offsets, np.int64)
 
     def count(first: int, stop: int) -> IntArray:
-        counts = np.zeros((len(tables[-1]), 2), dtype=np.int64)
-        count_trie(code, offsets, first, stop, group, new_code, time, *limits, *tables, counts)
-        return counts
+        counts = np.zeros(2 * n_nodes, dtype=np.int64)
+        count_trie(code, offsets, first, stop, group, new_code, time, *limits, *trie, counts)
+        return counts.reshape(n_nodes, 2)
 
     tasks = min(len(os.sched_getaffinity(0)), 1 + len(code) // _SMALL)
     cuts = np.searchsorted(offsets, np.linspace(0, len(code), tasks + 1)[1:-1]).tolist()
