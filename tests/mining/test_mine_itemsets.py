@@ -155,7 +155,7 @@ def test_what_rules_add_and_the_chance_of_it(rows, min_confidence, min_improveme
                     count({*part, *right}) / count(part) for n in range(size) for part in combinations(left, n)
                 )
                 improvement = confidence - simpler
-                if confidence < min_confidence or improvement < (-1 if min_improvement is None else min_improvement):
+                if confidence < min_confidence or improvement <= (-2 if min_improvement is None else min_improvement):
                     continue
                 n, a, b, both = len(baskets), count(left), count(right), count(items)
                 p = fisher_exact([[both, a - both], [b - both, n - a - b + both]], alternative="greater").pvalue
