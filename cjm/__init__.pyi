@@ -42,6 +42,7 @@ from .measure import timeline as timeline
 from .measure import transitions as transitions
 from .measure import variants as variants
 from .mining import contrast as contrast
+from .mining import mine_discriminative as mine_discriminative
 from .mining import mine_itemsets as mine_itemsets
 from .mining import mine_rules as mine_rules
 from .mining import mine_sequences as mine_sequences
