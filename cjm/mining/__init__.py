@@ -6,5 +6,14 @@ from cjm.mining._groups import split_persons
 from cjm.mining._itemsets import mine_itemsets
 from cjm.mining._rules import mine_rules
 from cjm.mining._sequences import mine_sequences
+from cjm.mining._sequential_rules import mine_sequential_rules
 
-__all__ = ["contrast", "mine_discriminative", "mine_itemsets", "mine_rules", "mine_sequences", "split_persons"]
+__all__ = [
+    "contrast",
+    "mine_discriminative",
+    "mine_itemsets",
+    "mine_rules",
+    "mine_sequences",
+    "mine_sequential_rules",
+    "split_persons",
+]
