@@ -43,9 +43,12 @@ from .measure import timeline as timeline
 from .measure import transitions as transitions
 from .measure import variants as variants
 from .mining import contrast as contrast
+from .mining import mine_discriminative as mine_discriminative
 from .mining import mine_itemsets as mine_itemsets
 from .mining import mine_rules as mine_rules
 from .mining import mine_sequences as mine_sequences
+from .mining import mine_sequential_rules as mine_sequential_rules
+from .mining import split_persons as split_persons
 from .patterns import Pattern as Pattern
 from .patterns import pattern as pattern
 from .survival import Churn as Churn

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +12,9 @@ import polars as pl
 from cjm.durations import Duration, to_us
 from cjm.errors import ArgumentError, ContractError
 from cjm.journeys import Journeys
-from cjm.mining._family import NO_LIMIT
-from cjm.statistics import benjamini_hochberg, wilson
+from cjm.mining._count import count_sequences
+from cjm.mining._groups import groups_of, in_first_part, known_outcome
+from cjm.statistics import benjamini_hochberg, newcombe
 
 if TYPE_CHECKING:
     from cjm.patterns import Pattern
@@ -28,17 +29,24 @@ _WHERE = "contrast"
 def contrast(
     journeys: Journeys,
     patterns: pl.DataFrame | Sequence[Sequence[str]] | Mapping[str, Pattern | str] | Sequence[Pattern | str],
-    outcome: pl.DataFrame,
+    outcome: pl.DataFrame | None = None,
     *,
+    versus: Journeys | None = None,
     max_gap: Duration | None = None,
     within: Duration | None = None,
     level: float = 0.95,
+    family: int | None = None,
 ) -> pl.DataFrame:
     """Compare how often patterns occur among persons with an outcome and among persons without.
 
+    The outcome may be any difference between two groups of persons: left or stayed, one segment or another. With
+    ``versus``, two journeys are compared instead, such as those of two periods.
+
     Patterns that were mined without a look at the outcome may all be tested on the same persons; ``q`` then adjusts
-    over the whole frame, so give every pattern that was mined and choose afterwards. Patterns that were chosen because
-    of the outcome need other persons for the test.
+    over the whole frame, so give every pattern that was mined and choose afterwards (or say in ``family`` how many
+    there were). Patterns that were chosen because of the outcome need other persons for the test: see
+    :func:`cjm.split_persons`. Those of :func:`cjm.mine_discriminative` say so themselves, and the persons of their
+    search are left out.
 
     Two things go wrong easily. Events after the outcome must not be in ``journeys`` (filter first): what follows
     churn cannot foretell it. And persons observed for longer have more of every pattern: give each person a window of
@@ -50,14 +58,20 @@ def contrast(
     patterns : polars.DataFrame, sequence of sequences of str, or declared patterns
         A frame with a column ``pattern`` (contract SEQUENCES), or lists of touchpoints; or patterns as
         :func:`cjm.find` takes them: a mapping of name to :class:`cjm.Pattern` or its text, or a sequence of these.
-    outcome : polars.DataFrame
+    outcome : polars.DataFrame, optional
         Columns ``person`` (each once) and ``outcome`` (Boolean). Persons of ``journeys`` that are not in it, or whose
         outcome is null, are left out; persons without events in ``journeys`` are not counted either.
+    versus : Journeys, optional
+        In place of ``outcome``: all persons of ``journeys`` are the group with the outcome, all of these the group
+        without. Who is in both counts in both, though the test takes the groups as independent: as a rule it then
+        finds less than there is.
     max_gap, within : duration, optional
         The limits with which the patterns were mined: longest time between steps, and from first to last, inclusive.
         Declared patterns have their own.
     level : float
         Confidence level of the interval, between 0 and 1.
+    family : int, optional
+        How many patterns were mined, if only some of them are given.
 
     Returns
     -------
@@ -72,7 +86,8 @@ def contrast(
         - ``p``: Fisher's exact test, two-sided; ``z``: the normal deviate of ``p`` with the sign of the difference,
           finite even where ``p`` is too small for a float; ``q``: Benjamini and Hochberg over the frame;
         - ``prefix_only``: exactly the same persons have the pattern without its last step, which then adds nothing;
-        - ``left_out``: persons of ``journeys`` without a known outcome.
+        - ``left_out``: persons of ``journeys`` without a known outcome, or whom the search had seen;
+        - ``held_out``: the patterns were found by the outcome, and are tested on persons who took no part in that.
 
     Raises
     ------
@@ -101,34 +116,51 @@ def contrast(
     """
     if not 0 < level < 1:
         raise ArgumentError.at(f"level is {level!r}", where=_WHERE, hint="Give a number between 0 and 1, such as 0.95")
-    members = journeys.arrays.person
-    group = _groups(members, outcome)
-    left_out = int(np.sum(group < 0))
-    of_true, of_false = int(np.sum(group == 1)), int(np.sum(group == 0))
-    if of_true == 0 or of_false == 0:
+    if (outcome is None) == (versus is None):
         raise ArgumentError.at(
-            f"{of_true:,} persons have the outcome and {of_false:,} have not ({left_out:,} of {len(members):,} persons "
-            "left out for want of a known outcome): there is nothing to compare",
-            where=f"{_WHERE}(outcome=...)",
-            hint="Both groups need persons; check that the person numbers are those of these journeys",
+            "outcome and versus are two ways to say who is compared with whom", where=_WHERE, hint="Give one of them"
         )
+    seen = _share_seen(patterns)
+    if outcome is not None:
+        known = known_outcome(outcome, _WHERE)
+        samples = [(journeys, _not_seen(lambda persons: groups_of(persons, known), seen))]
+    else:
+        assert versus is not None
+        samples = [(journeys, _not_seen(np.ones_like, seen)), (versus, _not_seen(np.zeros_like, seen))]
     if _is_declared(patterns):
         if max_gap is not None or within is not None:
             raise ArgumentError.at(
                 "declared patterns have limits of their own", where=_WHERE, hint="Leave out max_gap and within"
             )
-        lists, length, counts = _found(journeys, patterns, group)
+        lists, length, counts, of = _found(samples, patterns)
         same = np.zeros(len(lists), dtype=bool)
     else:
         lists = _lists(patterns)
         length = lists.list.len().cast(pl.Int64)
-        gap_us = NO_LIMIT if max_gap is None else to_us(max_gap, "max_gap")
-        within_us = NO_LIMIT if within is None else to_us(within, "within")
-        counts, before = _counts(journeys, lists, group, gap_us, within_us)
+        gap_us = None if max_gap is None else to_us(max_gap, "max_gap")
+        within_us = None if within is None else to_us(within, "within")
+        counts, before, of = count_sequences(samples, lists, gap_us, within_us, _WHERE)
         same = (counts == before).all(axis=1) & (length > 1).to_numpy()
+    of_false, of_true = of.tolist()
+    persons = sum(len(bucket.arrays.person) for sample, _ in samples for bucket in sample.buckets())
+    left_out = persons - of_true - of_false
+    if of_true == 0 or of_false == 0:
+        raise ArgumentError.at(
+            f"{of_true:,} persons have the outcome and {of_false:,} have not ({left_out:,} of {persons:,} persons "
+            "left out for want of a known outcome): there is nothing to compare",
+            where=f"{_WHERE}(outcome=...)",
+            hint="Both groups need persons; check that the person numbers are those of these journeys",
+        )
+    tests = len(lists) if family is None else family
+    if isinstance(tests, bool) or not isinstance(tests, int) or tests < len(lists):
+        raise ArgumentError.at(
+            f"family is {family!r}, and there are {len(lists):,} patterns",
+            where=_WHERE,
+            hint="Give how many were found",
+        )
     n_false, n_true = counts.T
     rate_true, rate_false = n_true / of_true, n_false / of_false
-    lower, upper = _newcombe(n_true, of_true, n_false, of_false, level)
+    lower, upper = newcombe(n_true, of_true, n_false, of_false, level)
     log_p = _fisher(n_true, n_true + n_false, of_true, of_true + of_false)
     with np.errstate(invalid="ignore"):
         lift = (n_true / (n_true + n_false)) / (of_true / (of_true + of_false))
@@ -150,9 +182,11 @@ def contrast(
             "lift": pl.Series(lift).fill_nan(None),
             "z": _deviate(log_p, difference),
             "p": p,
-            "q": benjamini_hochberg(p),
+            # the patterns of the family that are not here count as tests that found nothing
+            "q": benjamini_hochberg(np.concatenate([p, np.ones(tests - len(p))]))[: len(p)],
             "prefix_only": same,
             "left_out": np.full(len(lists), left_out),
+            "held_out": np.full(len(lists), seen > 0),
         }
     )
     order = pl.DataFrame({"log_p": log_p, "size": -np.abs(difference), "pattern": lists}).with_row_index("row")
@@ -168,19 +202,46 @@ def _is_declared(patterns: Any) -> bool:
     return isinstance(patterns, (Mapping, str, Pattern)) or any(isinstance(one, (str, Pattern)) for one in patterns)
 
 
-def _found(journeys: Journeys, patterns: Any, group: IntArray) -> tuple[pl.Series, pl.Series, IntArray]:
-    """Return names, numbers of steps, and how many persons of group 0 and 1 the matcher finds."""
+def _share_seen(patterns: Any) -> float:
+    """Return the share of persons whose outcomes the search for these patterns has seen."""
+    if not isinstance(patterns, pl.DataFrame) or "outcome_seen" not in patterns.columns or patterns.is_empty():
+        return 0.0
+    share = float(patterns["outcome_seen"].max())  # type: ignore[arg-type]
+    if share >= 1:
+        raise ArgumentError.at(
+            "the patterns were found by the outcome of all persons, so that nobody is left to test them on",
+            where=f"{_WHERE}(patterns=...)",
+            hint="Search again with a smaller share, such as mine_discriminative(..., share=0.5)",
+        )
+    return share
+
+
+def _not_seen(groups: Callable[[IntArray], IntArray], seen: float) -> Callable[[IntArray], IntArray]:
+    """Return the groups without the persons whose outcomes the search has seen."""
+    return lambda persons: np.where(in_first_part(persons, seen), -1, groups(persons))
+
+
+def _found(
+    samples: list[tuple[Journeys, Callable[[IntArray], IntArray]]], patterns: Any
+) -> tuple[pl.Series, pl.Series, IntArray, IntArray]:
+    """Return names, numbers of steps, how many persons of group 0 and 1 the matcher finds, and how many there are."""
     from cjm.matching import find, named_patterns
 
     named = named_patterns(patterns)
-    groups = pl.DataFrame({"person": journeys.arrays.person, "group": group}).filter(pl.col("group") >= 0)
-    counted = find(journeys, named, occurrence="first").join(groups, on="person").group_by("pattern", "group").len()
     numbers = {name: number for number, name in enumerate(named)}
     counts = np.zeros((len(named), 2), dtype=np.int64)
-    for name, side, count in counted.iter_rows():
-        counts[numbers[name], side] = count
+    of = np.zeros(2, dtype=np.int64)
+    for journeys, groups in samples:
+        for bucket in journeys.buckets():
+            persons = bucket.arrays.person
+            group = groups(persons)
+            of += np.bincount(group[group >= 0], minlength=2)
+            sides = pl.DataFrame({"person": persons, "group": group}).filter(pl.col("group") >= 0)
+            found = find(bucket, named, occurrence="first").join(sides, on="person").group_by("pattern", "group").len()
+            for name, side, count in found.iter_rows():
+                counts[numbers[name], side] += count
     lists = pl.Series("pattern", [[name] for name in named], dtype=pl.List(pl.String))
-    return lists, pl.Series([len(one.steps) for one in named.values()], dtype=pl.Int64), counts
+    return lists, pl.Series([len(one.steps) for one in named.values()], dtype=pl.Int64), counts, of
 
 
 def _lists(patterns: Any) -> pl.Series:
@@ -202,79 +263,6 @@ def _lists(patterns: Any) -> pl.Series:
             hint="Leave such rows out",
         )
     return lists
-
-
-def _groups(members: IntArray, outcome: pl.DataFrame) -> IntArray:
-    """Return 1, 0, or -1 (not known) for each person."""
-    for name, dtype in (("person", pl.Int64), ("outcome", pl.Boolean)):
-        if outcome.schema.get(name) != dtype:
-            raise ContractError.at(
-                f"column {name!r} is {outcome.schema.get(name, 'missing')}, not {dtype}",
-                where=f"{_WHERE}(outcome=...)",
-                hint="Give a frame of person (Int64) and outcome (Boolean)",
-            )
-    known = outcome.select("person", "outcome").drop_nulls()
-    twice = known["person"].is_duplicated().sum()
-    if twice:
-        raise ArgumentError.at(
-            f"{twice:,} rows share a person with another row",
-            where=f"{_WHERE}(outcome=...)",
-            hint="Give one row a person",
-        )
-    joined = pl.DataFrame({"person": members}).join(known, on="person", how="left", maintain_order="left")
-    return joined["outcome"].cast(pl.Int64).fill_null(-1).to_numpy()
-
-
-def _counts(
-    journeys: Journeys, lists: pl.Series, group: IntArray, max_gap: int, within: int
-) -> tuple[IntArray, IntArray]:
-    """Return how many persons of group 0 and 1 hold each pattern, and each pattern without its last step."""
-    from cjm.kernels._jit import as_array
-    from cjm.kernels.sequences_count import count_in_groups
-    from cjm.kernels.sequences_index import keep_items, occurrences
-
-    order = lists.to_frame("pattern").with_row_index("row").sort("pattern")["row"].to_numpy()
-    ordered = lists.gather(order)
-    codes = journeys.codes(ordered.explode(empty_as_null=False).to_list())
-    items = np.unique(codes)
-    new_code = np.full(journeys.touchpoints.height, -1, dtype=np.int32)
-    new_code[items] = np.arange(len(items), dtype=np.int32)
-    arrays = journeys.arrays
-    kept_person = np.repeat(group >= 0, np.diff(arrays.offsets))
-    kept_offsets = np.concatenate(([0], np.cumsum(np.diff(arrays.offsets)[group >= 0])))
-    code, _, source, rows = keep_items(
-        as_array(arrays.code[kept_person], np.int32), as_array(kept_offsets, np.int64), as_array(new_code, np.int32)
-    )
-    limited = max_gap < NO_LIMIT or within < NO_LIMIT
-    time = arrays.time[kept_person][source] if limited else np.zeros(0, dtype=np.int64)
-    rows = as_array(rows, np.int64)
-    places, place_offsets = occurrences(as_array(code, np.int32), rows, len(items), False)
-    bounds = np.concatenate(([0], np.cumsum(ordered.list.len().to_numpy())))
-    found = count_in_groups(
-        as_array(new_code[codes], np.int32),
-        as_array(bounds, np.int64),
-        rows,
-        as_array(time, np.int64),
-        limited,
-        min(max_gap, NO_LIMIT),
-        min(within, NO_LIMIT),
-        as_array(places, np.int64),
-        as_array(place_offsets, np.int64),
-        as_array(group[group >= 0], np.int64),
-    )
-    back = np.empty(len(order), dtype=np.int64)
-    back[order] = np.arange(len(order))
-    return found[0][back], found[1][back]
-
-
-def _newcombe(a: IntArray, n_a: int, b: IntArray, n_b: int, level: float) -> tuple[FloatArray, FloatArray]:
-    low_a, high_a = wilson(a, np.full(len(a), n_a), level)
-    low_b, high_b = wilson(b, np.full(len(b), n_b), level)
-    rate_a, rate_b = a / n_a, b / n_b
-    difference = rate_a - rate_b
-    lower = difference - np.hypot(rate_a - low_a, high_b - rate_b)
-    upper = difference + np.hypot(high_a - rate_a, rate_b - low_b)
-    return lower, upper
 
 
 def _fisher(observed: IntArray, drawn: IntArray, marked: int, total: int) -> FloatArray:

@@ -24,6 +24,7 @@ __all__ = [
     "check_lengths",
     "check_share",
     "check_size",
+    "check_threads",
     "keep_kind",
     "ragged_lists",
     "to_frame",
@@ -83,6 +84,12 @@ def check_size(found: int, max_patterns: int, what: str, where: str) -> None:
             where=where,
             hint="Raise min_support, lower max_length, or allow more with max_patterns",
         )
+
+
+def check_threads(threads: object, where: str) -> None:
+    """Raise unless ``threads`` is None or a whole number of 1 or more."""
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, Integral) or threads < 1):
+        raise ArgumentError.at(f"threads is {threads!r}", where=where, hint="Give a whole number of 1 or more")
 
 
 def to_min_count(min_support: object, n: int, where: str) -> int:

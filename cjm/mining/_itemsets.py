@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from cjm.journeys import Journeys
+from cjm.mining._eclat import frequent_itemsets, item_counts
 from cjm.mining._family import (
-    NO_LIMIT,
     By,
     Family,
     Kind,
     check_choice,
     check_lengths,
     check_size,
+    check_threads,
     keep_kind,
     to_frame,
     to_min_count,
@@ -23,7 +25,7 @@ from cjm.mining._family import (
 )
 from cjm.ragged import Ragged
 
-__all__ = ["frequent_itemsets", "mine_itemsets"]
+__all__ = ["itemset_family", "mine_itemsets"]
 
 _WHERE = "mine_itemsets"
 
@@ -37,6 +39,7 @@ def mine_itemsets(
     by: By = "session",
     max_patterns: int = 1_000_000,
     engine: Literal["numba", "mlxtend"] = "numba",
+    threads: int | None = None,
 ) -> pl.DataFrame:
     """Find the sets of touchpoints that enough sessions (or persons) hold, whatever their order and number.
 
@@ -56,6 +59,8 @@ def mine_itemsets(
         Give up when more sets than this are frequent (before ``kind`` leaves some out).
     engine : {"numba", "mlxtend"}
         ``mlxtend`` runs that library's FP-growth instead of the kernel, for audits of small data.
+    threads : int, optional
+        How many threads search; all cores if left out. The result is the same for any number.
 
     Returns
     -------
@@ -88,7 +93,8 @@ def mine_itemsets(
     check_choice("kind", kind, ("all", "closed", "maximal"), _WHERE)
     check_choice("engine", engine, ("numba", "mlxtend"), _WHERE)
     check_lengths(1, max_length, max_patterns, _WHERE)
-    family, n = itemset_family(journeys, min_support, max_length, by, max_patterns, engine, _WHERE)
+    check_threads(threads, _WHERE)
+    family, n = itemset_family(journeys, min_support, max_length, by, max_patterns, engine, _WHERE, threads)
     return to_frame(keep_kind(family, kind), journeys.touchpoints["touchpoint"], n, ("items", "count"))
 
 
@@ -100,58 +106,24 @@ def itemset_family(
     max_patterns: int,
     engine: Literal["numba", "mlxtend"],
     where: str,
+    threads: int | None = None,
 ) -> tuple[Family, int]:
     """Return all frequent sets and the number of sessions or persons."""
-    offsets = unit_offsets(journeys, by, where)
-    n = len(offsets) - 1
+
+    def parts() -> Iterator[Ragged]:
+        for bucket in journeys.buckets():
+            yield Ragged(bucket.arrays.code, unit_offsets(bucket, by, where))
+
+    support, n = item_counts(parts(), journeys.touchpoints.height)
     min_count = to_min_count(min_support, n, where)
-    baskets = Ragged(journeys.arrays.code, offsets)
     if engine == "mlxtend":
-        family = _by_library(baskets, min_count, max_length)
+        family = _by_library(Ragged(journeys.arrays.code, unit_offsets(journeys, by, where)), min_count, max_length)
     else:
-        family = frequent_itemsets(baskets, min_count=min_count, max_length=max_length, max_patterns=max_patterns)
+        family = frequent_itemsets(
+            parts(), support, min_count=min_count, max_length=max_length, max_patterns=max_patterns, threads=threads
+        )
     check_size(len(family.counts), max_patterns, "itemsets", where)
     return family, n
-
-
-def frequent_itemsets(
-    baskets: Ragged, *, min_count: int, max_length: int | None = None, max_patterns: int = NO_LIMIT
-) -> Family:
-    """Mine coded baskets (codes from 0, any order, repeats allowed); at most ``max_patterns + 1`` sets are returned."""
-    from cjm.kernels._jit import as_array
-    from cjm.kernels.itemsets_eclat import frequent, sort_each, sorted_sets
-    from cjm.kernels.sequences_index import item_supports, keep_items, occurrences
-
-    code = as_array(baskets.values, np.int32)
-    row_offsets = as_array(baskets.offsets, np.int64)
-    support = item_supports(code, row_offsets, int(code.max(initial=-1)) + 1)
-    items = np.flatnonzero(support >= min_count).astype(np.int32)
-    items = items[np.argsort(support[items], kind="stable")]  # rare items first: small classes
-    new_code = np.full(len(support), -1, dtype=np.int32)
-    new_code[items] = np.arange(len(items), dtype=np.int32)
-    code, _, _, rows = keep_items(code, row_offsets, as_array(new_code, np.int32))
-    places, place_offsets = occurrences(as_array(code, np.int32), as_array(rows, np.int64), len(items), True)
-    sets, set_offsets = sorted_sets(
-        as_array(rows, np.int64), as_array(places, np.int64), as_array(place_offsets, np.int64), len(baskets)
-    )
-    rows = as_array(np.repeat(np.arange(len(baskets), dtype=np.int64), np.diff(set_offsets)), np.int64)
-    sets = as_array(sets, np.int32)
-    places, place_offsets = occurrences(sets, rows, len(items), False)
-    values, bounds, counts = frequent(
-        sets,
-        as_array(set_offsets, np.int64),
-        rows,
-        as_array(places, np.int64),
-        as_array(place_offsets, np.int64),
-        0,
-        len(items),
-        min_count,
-        NO_LIMIT if max_length is None else max_length,
-        max_patterns,
-    )
-    named = np.ascontiguousarray(items[values])
-    sort_each(named, bounds)
-    return Family(Ragged(named, bounds), counts)
 
 
 def _by_library(baskets: Ragged, min_count: int, max_length: int | None) -> Family:

@@ -3,17 +3,21 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from naive_mining import MINUTE, journeys_of, random_rows, subsequences, units
+from naive_mining import MINUTE, START, journeys_of, random_rows, subsequences, units
+from polars.testing import assert_frame_equal
 from scipy.stats import false_discovery_control, fisher_exact, norm
 
 from cjm.errors import ArgumentError, CjmError, ContractError
-from cjm.mining import contrast, mine_sequences
-from cjm.mining._contrast import _fisher, _newcombe
+from cjm.journeys import open_journeys
+from cjm.matching import find
+from cjm.mining import _count, contrast, mine_sequences
+from cjm.mining._contrast import _fisher
 from cjm.patterns import Pattern
 
 COLUMNS = [
     "pattern", "length", "n_true", "of_true", "rate_true", "n_false", "of_false", "rate_false", "difference", "lower",
     "upper", "lift", "z", "p", "q", "prefix_only", "left_out",
+    "held_out",
 ]  # fmt: skip
 
 
@@ -84,13 +88,6 @@ def test_fisher_on_large_tables():
         assert ours == pytest.approx(fisher_exact([[a, b], [n_true - a, n_false - b]]).pvalue, rel=1e-5)
 
 
-def test_newcombe_1998_examples():
-    # table II, method 10, cases (a) 56/70 - 48/80 and (c) 6/7 - 2/7
-    for a, n_a, b, n_b, low, high in [(56, 70, 48, 80, 0.0524, 0.3339), (6, 7, 2, 7, 0.0582, 0.8062)]:
-        lower, upper = _newcombe(np.array([a]), n_a, np.array([b]), n_b, 0.95)
-        assert (lower[0], upper[0]) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
-
-
 def test_rank_survives_a_p_value_of_zero():
     # 4,000 persons: "b" separates the groups wholly, "a" all but one
     rows = (
@@ -143,6 +140,61 @@ def test_declared_patterns():
     text = "web:a -> web:b"
     for patterns in ([Pattern.parse(text)], [text], text):
         assert contrast(journeys, patterns, outcome).select("pattern", "n_true", "n_false").row(0) == ([text], 1, 1)
+
+
+def test_two_periods_or_any_other_two_journeys():
+    rows = [(1, 0, "a"), (1, 1, "b"), (2, 0, "a"), (2, 9, "a"), (2, 10, "b"), (3, 8, "b"), (3, 9, "c")]
+    journeys = journeys_of(rows)
+    early = pl.col("time") < START + 5 * MINUTE
+    before, after = journeys.filter(early), journeys.filter(~early)
+    patterns = [["web:a", "web:b"], ["web:c"], ["web:b", "web:a"]]
+    frame = contrast(after, patterns, versus=before)
+    rows = {tuple(row[0]): row[1:] for row in frame.select("pattern", "n_true", "n_false", "left_out").rows()}
+    assert rows == {("web:a", "web:b"): (1, 1, 0), ("web:c",): (1, 0, 0), ("web:b", "web:a"): (0, 0, 0)}
+    assert frame.select("of_true", "of_false").unique().rows() == [(2, 2)]
+    found = contrast(after, {"ab": "web:a -> web:b"}, versus=before)
+    assert found.select("n_true", "of_true", "n_false", "of_false").row(0) == (1, 2, 1, 2)
+    # what only one of the two knows is no error
+    other = journeys_of([(7, 0, "new")])
+    assert contrast(journeys, [["web:new"], ["web:a"]], versus=other).sort("n_false")["n_false"].to_list() == [0, 1]
+    for wrong in ({}, {"outcome": outcomes({1: True}), "versus": before}):
+        with pytest.raises(ArgumentError, match="Give one of them"):
+            contrast(journeys, patterns, **wrong)
+
+
+def test_the_family_is_what_was_mined():
+    journeys = journeys_of([(i, t, "abc"[(i * 7 + t * t) % 3]) for i in range(60) for t in range(3)])
+    outcome = outcomes({i: i % 2 == 0 for i in range(60)})
+    whole = contrast(journeys, mine_sequences(journeys, min_support=1), outcome)
+    head = contrast(journeys, whole.head(2).select("pattern"), outcome, family=whole.height)
+    padded = [*head["p"], *[1.0] * (whole.height - 2)]
+    np.testing.assert_allclose(head["q"], false_discovery_control(padded)[:2], rtol=1e-12)
+    for wrong in (1, True, 2.5):
+        with pytest.raises(ArgumentError, match="family"):
+            contrast(journeys, whole.head(2), outcome, family=wrong)
+
+
+@pytest.mark.parametrize("limits", [{}, {"max_gap": "1m"}, {"within": "3m"}])
+def test_passes_threads_and_buckets_change_nothing(monkeypatch, tmp_path, limits):
+    draw = np.random.default_rng(2)
+    rows = [(int(p), int(t), "abcdef"[e]) for p, t, e in draw.integers(0, [50, 40, 6], (500, 3))]
+    journeys = journeys_of(rows)
+    outcome = outcomes({p: bool(draw.random() < 0.4) for p in range(50)})
+    patterns = mine_sequences(journeys, min_support=3, max_length=3, **limits)["pattern"].to_list()
+    patterns += patterns[:3]  # some twice
+    expected = contrast(journeys, patterns, outcome, **limits)
+    known = dict(outcome.rows())
+    for pattern, n_true, n_false in expected.select("pattern", "n_true", "n_false").rows()[::9]:
+        found = find(journeys, Pattern.from_touchpoints(pattern, **limits), occurrence="first")["person"]
+        assert n_true == sum(known[person] for person in found)
+        assert n_false == sum(not known[person] for person in found)
+    monkeypatch.setattr(_count, "_TABLE", 60)
+    monkeypatch.setattr(_count, "_SMALL", 100)
+    assert_frame_equal(contrast(journeys, patterns, outcome, **limits), expected)
+    journeys.write(tmp_path / "store", bucket_events=90)
+    stored = open_journeys(tmp_path / "store")
+    assert len(list(stored.buckets())) > 3
+    assert_frame_equal(contrast(stored, patterns, outcome, **limits), expected)
 
 
 def test_wrong_calls():

@@ -1,17 +1,23 @@
+from itertools import combinations
+
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlxtend.frequent_patterns import association_rules
-from naive_mining import journeys_of, naive_itemsets, random_rows, read_lists, to_ragged
+from naive_mining import NAMES, journeys_of, naive_itemsets, random_rows, read_lists, to_ragged, units
 from polars.testing import assert_frame_equal
+from scipy.stats import false_discovery_control, fisher_exact, hypergeom
 
 from cjm.contracts import CONTRACTS
 from cjm.errors import ArgumentError, CjmError
-from cjm.mining import mine_itemsets, mine_rules
+from cjm.journeys import open_journeys
+from cjm.mining import _eclat, mine_itemsets, mine_rules
+from cjm.mining._eclat import frequent_itemsets, item_counts
 from cjm.mining._family import keep_kind, to_min_count
-from cjm.mining._itemsets import frequent_itemsets
+from cjm.mining._rules import _upper_tail
+from cjm.ragged import Ragged
 
 BY = st.sampled_from(["person", "session"])
 METRICS = [
@@ -60,7 +66,9 @@ def test_engines_without_rows():
         assert mine_itemsets(journeys_of([(1, 0, "a")]), min_support=2, engine=engine).is_empty()
 
 
-@pytest.mark.parametrize("wrong", [{"min_support": False}, {"kind": "?"}, {"engine": "prefixspan"}, {"max_length": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"min_support": False}, {"kind": "?"}, {"engine": "prefixspan"}, {"max_length": 0}, {"threads": 0}]
+)
 def test_wrong_arguments(wrong):
     with pytest.raises(ArgumentError):
         mine_itemsets(journeys_of([(1, 0, "a")]), **{"min_support": 1, **wrong})
@@ -82,7 +90,7 @@ def test_rules_equal_those_of_mlxtend(rows, min_count, min_confidence, by):
     journeys = journeys_of(rows)
     frame = mine_rules(journeys, min_support=min_count, min_confidence=min_confidence, by=by)
     CONTRACTS["RULES"].validate(frame)
-    assert frame.columns == ["antecedent", "consequent", *METRICS]
+    assert frame.columns == ["antecedent", "consequent", *METRICS, "improvement", "p", "q"]
     order = [(-r["confidence"], -r["support"], r["antecedent"], r["consequent"]) for r in frame.iter_rows(named=True)]
     assert order == sorted(order)
     sets = mine_itemsets(journeys, min_support=min_count, by=by)
@@ -112,8 +120,86 @@ def test_rule_by_hand():
     assert row["lift"] == pytest.approx(4 / 3)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=basket_rows,
+    min_confidence=st.sampled_from([0.0, 0.5]),
+    min_improvement=st.none() | st.sampled_from([0.0, 0.1]),
+    towards=st.none() | st.lists(st.sampled_from(["a", "b"]), min_size=1, unique=True),
+    by=BY,
+)
+def test_what_rules_add_and_the_chance_of_it(rows, min_confidence, min_improvement, towards, by):
+    journeys = journeys_of([*rows, (8, 0, "a"), (9, 0, "b")])
+    options = {
+        "min_confidence": min_confidence,
+        "min_improvement": min_improvement,
+        "towards": None if towards is None else [f"web:{name}" for name in towards],
+        "by": by,
+    }
+    frame = mine_rules(journeys, min_support=1, **options)
+    baskets = [{name for _, name in events} for events in units(journeys, by)]
+
+    def count(items):
+        return sum(set(items) <= basket for basket in baskets)
+
+    expected, tried = {}, 0
+    for items in naive_itemsets(journeys, 1, by=by):
+        for size in range(1, len(items)):
+            for left in combinations(items, size):
+                right = tuple(item for item in items if item not in left)
+                if towards is not None and not (len(right) == 1 and right[0][4:] in towards):
+                    continue
+                tried += 1
+                confidence = count(items) / count(left)
+                simpler = max(
+                    count({*part, *right}) / count(part) for n in range(size) for part in combinations(left, n)
+                )
+                improvement = confidence - simpler
+                if confidence < min_confidence or improvement <= (-2 if min_improvement is None else min_improvement):
+                    continue
+                n, a, b, both = len(baskets), count(left), count(right), count(items)
+                p = fisher_exact([[both, a - both], [b - both, n - a - b + both]], alternative="greater").pvalue
+                expected[left, right] = improvement, p
+    found = {(tuple(row["antecedent"]), tuple(row["consequent"])): row for row in frame.iter_rows(named=True)}
+    assert found.keys() == expected.keys()
+    for rule, (improvement, p) in expected.items():
+        assert found[rule]["improvement"] == pytest.approx(improvement, abs=1e-12)
+        assert found[rule]["p"] == pytest.approx(p, rel=1e-7)
+    family = [*frame["p"], *[1.0] * (tried - len(found))]
+    if family:
+        np.testing.assert_allclose(frame["q"], false_discovery_control(family)[: len(found)], rtol=1e-9)
+
+
+def test_the_chance_of_a_rule_in_large_data():
+    draw = np.random.default_rng(3)
+    n = 300_000
+    left, right = draw.integers(1, n, (2, 200))
+    lowest, highest = np.maximum(0, left + right - n), np.minimum(left, right)
+    near = left * right / n + draw.normal(size=200) * np.sqrt(left * right / n)
+    whole = np.clip(near.astype(np.int64), lowest, highest)
+    ours = _upper_tail(whole, left, right, n)
+    np.testing.assert_allclose(ours, hypergeom.sf(whole - 1, n, left, right), rtol=1e-6, atol=1e-9)
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=basket_rows, by=BY, towards=st.none() | st.just("web:a"), min_improvement=st.none() | st.just(0.0))
+def test_the_library_gives_the_same_rules(rows, by, towards, min_improvement):
+    journeys = journeys_of([*rows, (8, 0, "a")])
+    options = {"min_support": 1, "by": by, "towards": towards, "min_improvement": min_improvement}
+    assert_frame_equal(mine_rules(journeys, engine="mlxtend", **options), mine_rules(journeys, **options))
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"min_confidence": 1.1}, {"min_confidence": True}, {"min_confidence": "x"}, {"by": ""}]
+    "wrong",
+    [
+        {"min_improvement": 2.0},
+        {"engine": "x"},
+        {"towards": "web:z"},
+        {"min_confidence": 1.1},
+        {"min_confidence": True},
+        {"min_confidence": "x"},
+        {"by": ""},
+    ],
 )
 def test_wrong_arguments_of_rules(wrong):
     with pytest.raises(ArgumentError):
@@ -130,6 +216,44 @@ def test_wrong_arguments_of_rules(wrong):
 )
 def test_counts_on_public_data(shared, name, share, total, closed, maximal):
     lists = read_lists(shared / "data" / "transactions" / f"{name}.dat.gz")
-    family = frequent_itemsets(to_ragged(lists), min_count=to_min_count(share, len(lists), ""))
+    baskets = to_ragged(lists)
+    support, n = item_counts([baskets], int(baskets.values.max()) + 1)
+    family = frequent_itemsets([baskets], support, min_count=to_min_count(share, n, ""))
     sizes = [len(keep_kind(family, kind).counts) for kind in ("all", "closed", "maximal")]
     assert sizes == [total, closed, maximal]
+
+
+@pytest.mark.parametrize("limits", [{}, {"_PAIRS": 40, "_WORDS": 3}])
+@pytest.mark.parametrize("max_length", [None, 1, 2, 3])
+def test_threads_parts_and_little_memory_change_nothing(monkeypatch, limits, max_length):
+    draw = np.random.default_rng(4)
+    lists = [draw.choice(40, size=draw.integers(0, 12), p=np.arange(40, 0, -1) / 820) for _ in range(900)]
+    offsets = np.concatenate(([0], np.cumsum([len(items) for items in lists])))
+    code = np.concatenate(lists).astype(np.int32)
+    whole = Ragged(code, offsets)
+    halves = [Ragged(code[: offsets[300]], offsets[:301]), Ragged(code[offsets[300] :], offsets[300:] - offsets[300])]
+    support, n = item_counts(halves, 40)
+    assert (n, support.tolist()) == (900, [sum(item in items for items in lists) for item in range(40)])
+    expected = frequent_itemsets([whole], support, min_count=9, max_length=max_length, threads=1)
+    for items, count in zip(expected.patterns, expected.counts.tolist(), strict=True):
+        if len(items) > 1:
+            assert count == sum(set(items.tolist()) <= set(row.tolist()) for row in lists)
+    monkeypatch.setattr(_eclat, "_SMALL", 0)
+    for name, value in limits.items():
+        monkeypatch.setattr(_eclat, name, value)
+    for threads, parts in [(1, halves), (2, [whole]), (4, halves)]:
+        family = frequent_itemsets(parts, support, min_count=9, max_length=max_length, threads=threads)
+        np.testing.assert_array_equal(family.patterns.values, expected.patterns.values)
+        np.testing.assert_array_equal(family.patterns.offsets, expected.patterns.offsets)
+        np.testing.assert_array_equal(family.counts, expected.counts)
+
+
+def test_buckets_change_nothing(tmp_path):
+    draw = np.random.default_rng(5)
+    journeys = journeys_of([(int(p), int(t), NAMES[e]) for p, t, e in draw.integers(0, [40, 30, 4], (300, 3))])
+    journeys.write(tmp_path / "store", bucket_events=50)
+    stored = open_journeys(tmp_path / "store")
+    assert len(list(stored.buckets())) > 3
+    for by in ("session", "person"):
+        options = {"min_support": 0.1, "by": by}
+        assert_frame_equal(mine_itemsets(stored, **options), mine_itemsets(journeys, **options))

@@ -1,0 +1,92 @@
+"""Two groups of persons, and persons kept apart for a test."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from cjm.errors import ArgumentError, ContractError
+from cjm.journeys import Journeys
+from cjm.mining._family import check_share
+
+__all__ = ["groups_of", "in_first_part", "known_outcome", "split_persons"]
+
+IntArray = npt.NDArray[np.int64]
+
+
+def known_outcome(outcome: pl.DataFrame, where: str) -> pl.DataFrame:
+    """Return persons with a known outcome, after a check of columns and rows."""
+    for name, dtype in (("person", pl.Int64), ("outcome", pl.Boolean)):
+        if outcome.schema.get(name) != dtype:
+            raise ContractError.at(
+                f"column {name!r} is {outcome.schema.get(name, 'missing')}, not {dtype}",
+                where=f"{where}(outcome=...)",
+                hint="Give a frame of person (Int64) and outcome (Boolean)",
+            )
+    known = outcome.select("person", "outcome").drop_nulls()
+    twice = known["person"].is_duplicated().sum()
+    if twice:
+        raise ArgumentError.at(
+            f"{twice:,} rows share a person with another row",
+            where=f"{where}(outcome=...)",
+            hint="Give one row a person",
+        )
+    return known
+
+
+def groups_of(persons: IntArray, known: pl.DataFrame) -> IntArray:
+    """Return 1, 0, or -1 (not known) for each person."""
+    joined = pl.DataFrame({"person": persons}).join(known, on="person", how="left", maintain_order="left")
+    return joined["outcome"].cast(pl.Int64).fill_null(-1).to_numpy()
+
+
+def in_first_part(persons: IntArray, share: float) -> npt.NDArray[np.bool_]:
+    """Tell which persons belong to the first part of a split, by a hash of their numbers alone."""
+    # numbers may be consecutive where they are the user's own: mix them (Steele et al. 2014, SplitMix64)
+    mixed = persons.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed = mixed ^ (mixed >> np.uint64(31))
+    return (mixed >> np.uint64(11)).astype(np.float64) / 2.0**53 < share
+
+
+def split_persons(journeys: Journeys, *, share: float = 0.5) -> tuple[Journeys, Journeys]:
+    """Split persons in two parts that have nobody in common, always in the same way.
+
+    What is chosen with a look at an outcome has to be tested on other persons: choose on the first part, test on the
+    second. Whole persons go to one part or the other, by a hash of their number: the split is the same in every run,
+    and does not change for those who were there when others are added.
+
+    Parameters
+    ----------
+    journeys : Journeys
+    share : float
+        About which share of persons goes to the first part, 0 to 1.
+
+    Returns
+    -------
+    tuple of two Journeys
+
+    Raises
+    ------
+    ArgumentError
+        If ``share`` is no share.
+
+    Examples
+    --------
+    >>> import polars as pl, cjm
+    >>> frame = pl.DataFrame({"who": list("abcdef"), "page": "home", "at": "2026-01-01T10:00Z"})
+    >>> log = cjm.scan_events({"web": cjm.Source(frame, time="at", event="page", ids={"customer": "who"})})
+    >>> journeys = cjm.build_journeys(log, person="customer")
+    >>> chosen_on, tested_on = cjm.split_persons(journeys)
+    >>> chosen_on.height + tested_on.height
+    6
+    """
+    check_share("share", share, "split_persons")
+    chosen = [
+        np.repeat(in_first_part(bucket.arrays.person, share), np.diff(bucket.arrays.offsets))
+        for bucket in journeys.buckets()
+    ]
+    first = np.concatenate(chosen)
+    return journeys.take(np.flatnonzero(first)), journeys.take(np.flatnonzero(~first))
