@@ -172,7 +172,7 @@ class _Terms:
         counts = np.zeros((2, len(self.all)), dtype=np.int64)
         wide[:, place] = coef, se
         complete = ~np.isnan(self.x).any(axis=1)
-        counts[:, place] = exposure(self.x[complete], self.subject[complete], died[complete])
+        counts[:, place] = exposure(self.x[complete].T, self.subject[complete], died[complete])
         missing = [f"{name!r} was completed by nobody at risk" for name in self.all if name not in self.used]
         references = [f"{name} is compared with {known[0]!r}" for name, known in self.design.levels.items() if known]
         return Fitted(
