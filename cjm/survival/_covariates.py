@@ -31,7 +31,7 @@ class Covariates:
     order : ndarray of int64, shape (terms,)
         Which term stands at each place: rare indicators first.
     centre, spread : ndarray, shape (terms,)
-        What was taken off and divided by, by place; 0 and 1 for rare indicators.
+        What was taken off and divided by, by place; 0 and 1 for rare kernels.
     means : ndarray, shape (terms,)
         Weighted means of the terms, by place.
     exposure : ndarray of int64, shape (terms, 2)
@@ -70,18 +70,17 @@ class Covariates:
         person, died : ndarray
             Person, and whether there is an event, of all rows; for the counts.
         """
-        from cjm.kernels import indicators
+        from cjm.kernels import covariates as kernels
         from cjm.kernels._jit import as_array
 
-        size = len(person)
         who = as_array(person, np.int64), as_array(died, np.bool_)
         marks = np.zeros(int(person.max()) + 1, dtype=np.int64)
-        counts = np.zeros(size + 1, dtype=np.int64)
-        most = int(_RARE * size)
+        counts = np.zeros(len(person) + 1, dtype=np.int64)
+        most = int(_RARE * len(person))
         rare = [
             j
             for j in range(min(terms, np.iinfo(np.uint16).max))
-            if indicators.count_ones(as_array(column(j), np.float64), most, counts[1:]) >= 0
+            if kernels.count_ones(as_array(column(j), np.float64), most, counts[1:]) >= 0
         ]
         lengths = counts[1:][rows]
         np.cumsum(counts, out=counts)
@@ -90,27 +89,23 @@ class Covariates:
         exposure = np.zeros((terms, 2), dtype=np.int64)
         for place, j in enumerate(rare):
             values = as_array(column(j), np.float64)
-            exposure[j] = indicators.place_ones(values, place, free, ones, *who, j + 1, marks)
+            exposure[j] = kernels.place_ones(values, place, free, ones, *who, j + 1, marks)
         at = np.zeros(len(rows) + 1, dtype=np.int64)
         np.cumsum(lengths, out=at[1:])
         kept = np.empty(int(at[-1]), dtype=np.uint16)
-        indicators.take_rows(counts, ones, rows, at, kept)
+        kernels.take_rows(counts, ones, rows, at, kept)
         others = [j for j in range(terms) if j not in set(rare)]
         centre, spread, means = np.zeros(terms), np.ones(terms), np.zeros(terms)
         heavy = np.bincount(kept, weights=np.repeat(weight, lengths), minlength=len(rare))
         means[: len(rare)] = heavy[: len(rare)] / weight.sum()
         dense = np.empty((len(rows), len(others)))
+        spare = np.empty(len(rows) if others else 0)
         for place, j in enumerate(others):
             values = as_array(column(j), np.float64)
-            exposure[j] = indicators.exposed(values, *who, j + 1, marks)
-            ours = values[rows]
-            mean = float(np.average(ours, weights=weight))
-            ours -= mean
-            size_j = float(np.sqrt(np.average(ours * ours, weights=weight)))
-            if size_j > 1e-12 * (1 + abs(mean)):
-                spread[len(rare) + place] = size_j
+            exposure[j] = kernels.exposed(values, *who, j + 1, marks)
+            mean, size = kernels.scale_column(values, rows, weight, spare, dense, place)
             centre[len(rare) + place] = means[len(rare) + place] = mean
-            dense[:, place] = ours / spread[len(rare) + place]
+            spread[len(rare) + place] = size
         order = np.array([*rare, *others], dtype=np.int64)
         return cls(at, kept, dense, order, centre, spread, means, exposure)
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from cjm.errors import ArgumentError
 from cjm.survival._design import FloatArray
-from cjm.survival._newton import maximise, maximise_penalised, score_tests
+from cjm.survival._newton import maximise, maximise_penalised, score_tests, solve_symmetric
 from cjm.survival._prepare import Problem, prepare
 from cjm.survival._summary import check_table, fit_tests, hazard_table
 from cjm.survival._sums import gram
@@ -280,7 +280,7 @@ def cox(
         found = [f"Coefficients are shrunken (penalty {penalty:g}, l1_ratio {l1_ratio:g}) and have no errors"]
     else:
         best = maximise(problem.evaluate, terms)
-        inverse = covariance = np.linalg.pinv(best.information, hermitian=True)
+        inverse = covariance = solve_symmetric(best.information, np.eye(len(terms)))
         found = []
         if problem.cluster is not None:
             scores = problem.likelihood.group_scores(compressed.by_place(best.beta), problem.cluster)

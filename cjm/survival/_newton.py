@@ -11,7 +11,15 @@ import numpy.typing as npt
 
 from cjm.errors import InputError
 
-__all__ = ["ConvergenceWarning", "Maximum", "check_information", "maximise", "maximise_penalised", "score_tests"]
+__all__ = [
+    "ConvergenceWarning",
+    "Maximum",
+    "check_information",
+    "maximise",
+    "maximise_penalised",
+    "score_tests",
+    "solve_symmetric",
+]
 
 FloatArray = npt.NDArray[np.float64]
 Evaluate = Callable[[FloatArray], tuple[float, FloatArray, FloatArray]]
@@ -67,10 +75,7 @@ def maximise(evaluate: Evaluate, terms: Sequence[str], *, decrement: float = 1e-
     loglik, gradient, information = first
     check_information(information, terms)
     for _ in range(_STEPS):
-        try:
-            step = np.asarray(np.linalg.solve(information, gradient), dtype=np.float64)
-        except np.linalg.LinAlgError:
-            step = np.zeros(len(terms))
+        step = solve_symmetric(information, gradient)
         gain = float(gradient @ step)
         if not np.isfinite(gain):
             break
@@ -145,21 +150,36 @@ def _infinite(step: FloatArray, terms: Sequence[str]) -> list[str]:
 
 def check_information(information: FloatArray, terms: Sequence[str]) -> None:
     """Raise for the first term that carries no information beyond the terms before it (Cholesky, in order)."""
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.cholesky import factor
+
     size = np.sqrt(np.maximum(np.diag(information), 0.0))
-    for j, term in enumerate(terms):
-        if size[j] <= _SINGULAR * max(1.0, float(size.max())):
-            raise InputError.at(
-                f"{term!r} does not vary among those at risk when events happen",
-                where="covariates",
-                hint="Leave it out",
-            )
-        unit = information[: j + 1, : j + 1] / np.outer(size[: j + 1], size[: j + 1])
-        if j and unit[j, j] - unit[:j, j] @ np.linalg.solve(unit[:j, :j], unit[:j, j]) < _SINGULAR:
-            raise InputError.at(
-                f"{term!r} is a linear combination of {', '.join(map(repr, terms[:j]))}",
-                where="covariates",
-                hint="Leave one of them out",
-            )
+    still = np.flatnonzero(size <= _SINGULAR * max(1.0, float(size.max())))
+    if len(still):
+        raise InputError.at(
+            f"{terms[still[0]]!r} does not vary among those at risk when events happen",
+            where="covariates",
+            hint="Leave it out",
+        )
+    _, place = factor(as_array(information / np.outer(size, size), np.float64), _SINGULAR)
+    if place >= 0:
+        raise InputError.at(
+            f"{terms[place]!r} is a linear combination of {', '.join(map(repr, terms[:place]))}",
+            where="covariates",
+            hint="Leave one of them out",
+        )
+
+
+def solve_symmetric(matrix: FloatArray, right: FloatArray) -> FloatArray:
+    """Return the solution of ``matrix @ x == right`` for a positive definite matrix, else that of least length."""
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.cholesky import factor, solve
+
+    lower, place = factor(as_array(matrix, np.float64), 0.0)
+    if place >= 0:
+        return np.asarray(np.linalg.pinv(matrix, hermitian=True) @ right, dtype=np.float64)
+    found = solve(lower, as_array(right.reshape(len(matrix), -1), np.float64))
+    return np.asarray(found.reshape(right.shape))
 
 
 def score_tests(gradient: FloatArray, cross: FloatArray, square: FloatArray, information: FloatArray) -> FloatArray:

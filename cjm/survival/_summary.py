@@ -10,7 +10,7 @@ import polars as pl
 
 from cjm.contracts import CONTRACTS
 from cjm.statistics import benjamini_hochberg, normal_quantile
-from cjm.survival._newton import Maximum
+from cjm.survival._newton import Maximum, solve_symmetric
 
 __all__ = ["check_table", "exposure", "fit_tests", "hazard_table"]
 
@@ -62,8 +62,8 @@ def fit_tests(best: Maximum | None, covariance: FloatArray) -> pl.DataFrame:
     chi2 = []
     if best is not None:
         _, gradient, information = best.first
-        wald = best.beta @ np.linalg.solve(covariance, best.beta)
-        score = gradient @ np.linalg.solve(information, gradient)
+        wald = best.beta @ solve_symmetric(covariance, best.beta)
+        score = gradient @ solve_symmetric(information, gradient)
         chi2 = [2 * (best.loglik - best.first[0]), float(wald), float(score)]
     df = len(covariance)
     names = ["likelihood ratio", "wald", "score"][: len(chi2)]
@@ -75,7 +75,7 @@ def fit_tests(best: Maximum | None, covariance: FloatArray) -> pl.DataFrame:
 def exposure(columns: Iterable[FloatArray], person: IntArray, died: npt.NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
     """Return, a term, the persons with it not zero in some row, and the events in such rows."""
     from cjm.kernels._jit import as_array
-    from cjm.kernels.indicators import exposed
+    from cjm.kernels.covariates import exposed
 
     marks = np.zeros(int(person.max()) + 1, dtype=np.int64)
     person, died = as_array(person, np.int64), as_array(died, np.bool_)

@@ -1,4 +1,4 @@
-"""Columns of zeros and ones as the places of their ones, row by row; counts of rows that are not zero."""
+"""Covariates row by row: the places of ones, scaled numbers; counts of rows that are not zero."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
 
-__all__ = ["count_ones", "exposed", "place_ones", "take_rows"]
+__all__ = ["count_ones", "exposed", "place_ones", "scale_column", "take_rows"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -93,3 +93,35 @@ def exposed(
                 marks[group[i]] = mark
                 groups += 1
     return groups, events
+
+
+@kernel
+def scale_column(
+    column: FloatArray,
+    rows: npt.NDArray[np.int32],
+    weight: FloatArray,
+    spare: FloatArray,
+    dense: FloatArray,
+    place: int,
+) -> tuple[float, float]:
+    """Write the rows of a column, less their weighted mean and over their standard deviation, to a column of ``dense``.
+
+    Returns the mean and the deviation, 1 where the column does not vary. ``spare`` has room for the rows.
+    """
+    total = 0.0
+    mean = 0.0
+    for i in range(len(rows)):
+        spare[i] = column[rows[i]]
+        total += weight[i]
+        mean += weight[i] * spare[i]
+    mean /= total
+    square = 0.0
+    for i in range(len(rows)):
+        spare[i] -= mean
+        square += weight[i] * spare[i] * spare[i]
+    spread = np.sqrt(square / total)
+    if spread <= 1e-12 * (1 + abs(mean)):
+        spread = 1.0
+    for i in range(len(rows)):
+        dense[i, place] = spare[i] / spread
+    return mean, spread
