@@ -5,6 +5,7 @@ from cjm.survival._cox import CoxResult, cox
 from cjm.survival._curves import logrank, survival_curves
 from cjm.survival._hazard import PathHazard
 from cjm.survival._newton import ConvergenceWarning
+from cjm.survival._screen import screen
 from cjm.survival._subjects import Subjects, subjects
 from cjm.survival._window import early_window
 
@@ -17,6 +18,7 @@ __all__ = [
     "cox",
     "early_window",
     "logrank",
+    "screen",
     "subjects",
     "survival_curves",
 ]

@@ -14,17 +14,13 @@ from cjm.journeys import Journeys
 from cjm.survival._cox import cox
 from cjm.survival._design import FloatArray, IntArray, encode, groups
 from cjm.survival._fitted import Fitted
-from cjm.survival._rows import at_events, completions, event_rows, path_rows
+from cjm.survival._rows import at_events, completions, event_rows, first_numbers, path_rows
 from cjm.survival._silence import fit_silence
 from cjm.survival._subjects import Subjects
 from cjm.survival._summary import check_table, exposure, hazard_table
 from cjm.survival._times import signs_of_life
 
 __all__ = ["fit_events", "fit_times"]
-
-_POOL = 5
-"""Fewest churned persons in a pool of event numbers; pools are widened until they are there."""
-
 
 def fit_times(
     subjects: Subjects,
@@ -83,7 +79,7 @@ def fit_events(
         x = (completions(frame, occurrences, names)[rows.subject] <= rows.time[:, None]).astype(np.float64)
     terms = _Terms(subjects, names, covariates, strata, rows.subject, x)
     complete = ~np.isnan(terms.x).any(axis=1)
-    pools = _pools(rows.number[complete], rows.silent[complete])
+    pools = first_numbers(rows.number[complete], rows.silent[complete])
     pool = np.searchsorted(pools, rows.number, side="right") - 1
     stratum = terms.group * len(pools) + pool
     fit = fit_silence(
@@ -189,18 +185,3 @@ class _Terms:
             check=check_table(self.used, chi2),
             notes=(*subjects.notes, *notes, *references, *missing),
         )
-
-
-def _pools(number: IntArray, silent: npt.NDArray[np.bool_]) -> IntArray:
-    """Return the first number of each pool: as narrow as leaves ``_POOL`` churned persons in each; the first is 1."""
-    churned = np.bincount(number, weights=silent)
-    starts = [1]
-    held = 0.0
-    for at in range(1, len(churned)):
-        if held >= _POOL:
-            starts.append(at)
-            held = 0.0
-        held += churned[at]
-    if held < _POOL and len(starts) > 1:
-        starts.pop()
-    return np.array(starts, dtype=np.int64)

@@ -14,9 +14,22 @@ from cjm.journeys import Journeys
 from cjm.ragged import places_in_sorted
 from cjm.survival._design import FloatArray, IntArray
 
-__all__ = ["NEVER", "EventRows", "PathRows", "at_events", "completions", "event_rows", "origins", "path_rows"]
+__all__ = [
+    "NEVER",
+    "EventRows",
+    "PathRows",
+    "at_events",
+    "completions",
+    "event_rows",
+    "first_numbers",
+    "origins",
+    "path_rows",
+]
 
 NEVER = np.iinfo(np.int64).max
+
+_POOL = 5
+"""Fewest churned persons in a pool of event numbers; pools are widened until they are there."""
 
 
 @dataclass(frozen=True)
@@ -159,3 +172,18 @@ def origins(frame: pl.DataFrame) -> IntArray:
     """Return time zero of each subject, microseconds."""
     late = np.rint(frame["entry_days"].to_numpy() * DAY_US).astype(np.int64)
     return np.asarray(frame["entry"].to_physical().to_numpy() - late, dtype=np.int64)
+
+
+def first_numbers(number: IntArray, silent: npt.NDArray[np.bool_]) -> IntArray:
+    """Return the first number of each pool: as narrow as leaves ``_POOL`` churned persons in each; the first is 1."""
+    churned = np.bincount(number, weights=silent)
+    starts = [1]
+    held = 0.0
+    for at in range(1, len(churned)):
+        if held >= _POOL:
+            starts.append(at)
+            held = 0.0
+        held += churned[at]
+    if held < _POOL and len(starts) > 1:
+        starts.pop()
+    return np.array(starts, dtype=np.int64)
