@@ -1,7 +1,8 @@
 """A hazard ratio for each of many paths at once, each alone in the model.
 
-Entries are the persons who completed a path: entries of path ``j`` are ``offsets[j] .. offsets[j + 1]``. A person is at
-risk at event times ``.. last[i]`` and exposed from event time ``first`` of the entry on (-1: never while at risk).
+Entries are the persons who completed a path: entries of path ``j`` are ``offsets[j] .. offsets[j + 1]``. The person of an
+entry is exposed from event time ``first`` on (-1: never while at risk), and ``until`` is twice the number of the last
+event time at which the person is at risk, counted from 1 (0: none), plus one if the person churns then.
 """
 
 from __future__ import annotations
@@ -23,28 +24,27 @@ _WALKS_OFF = 30.0
 
 
 @kernel
-def place_times(  # type: ignore[no-untyped-def]
-    low, high, subject, time, entry, exit_, origin, group, times, group_start, lookup, step, first, days
-):
-    """Write, for entries ``[low, high)``, the first event time after completion and the days at risk after it.
+def place_times(low, high, subject, time, who, times, group_start, lookup, step, first, until, days):  # type: ignore[no-untyped-def]
+    """Write ``first``, ``until`` and the days at risk after completion for entries ``[low, high)``.
 
-    Event times of a group (those of ``group[i]``) are ``times[group_start[g]:group_start[g + 1]]``, since time zero of
-    a person (``origin``); ``lookup[g, b]`` is how many of them lie at or before ``b`` times ``step``. All times are
-    microseconds.
+    Rows of ``who``: entry, exit, time zero, group, ``until``. Event times of a group are
+    ``times[group_start[g]:group_start[g + 1]]``, since time zero; ``lookup[g, b]`` is how many of them lie at or before
+    ``b`` times ``step``. All times are microseconds.
 
-    Signature: (int64, int64, int32[:], int64[:], int64[:], int64[:], int64[:], int64[:], int64[:], int64[:],
-    int32[:, :], int64, int32[:], float64[:]) -> none.
+    Signature: (int64, int64, int32[:], int64[:], int64[:, 5], int64[:], int64[:], int32[:, :], int64, int32[:],
+    int32[:], float64[:]) -> none.
     """
     for e in range(low, high):
         i = subject[e]
-        begins = max(time[e], entry[i])
-        if begins >= exit_[i]:
+        begins = max(time[e], who[i, 0])
+        until[e] = who[i, 4]
+        if begins >= who[i, 1]:
             first[e] = -1
             days[e] = 0.0
             continue
-        days[e] = (exit_[i] - begins) / 86_400_000_000
-        g = group[i]
-        since = max(begins - origin[i], 0)
+        days[e] = (who[i, 1] - begins) / 86_400_000_000
+        g = who[i, 3]
+        since = max(begins - who[i, 2], 0)
         k = group_start[g] + lookup[g, min(since // step, lookup.shape[1] - 1)]
         while k < group_start[g + 1] and times[k] <= since:
             k += 1
@@ -52,49 +52,50 @@ def place_times(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def place_events(  # type: ignore[no-untyped-def]
-    low, high, subject, time, entry, exit_, row_start, row_time, row_number, shift, every, first, days
-):
-    """Write, for entries ``[low, high)``, the place of the first event of the person at or after completion, or with
-    ``every`` at it, and the days at risk after it.
+def place_events(low, high, subject, time, who, row_time, row_number, every, first, until, days):  # type: ignore[no-untyped-def]
+    """Write ``first`` (the first event at or after completion or, with ``every``, at it), ``until`` and the days at risk
+    after completion for entries ``[low, high)``.
 
-    Rows of person ``i`` are ``row_start[i] .. row_start[i + 1]``; an event's place is ``shift[i]`` plus its number.
+    Rows of ``who``: entry, exit, first and last (exclusive) row of the events, what is added to the number of an event to
+    give its place, ``until``.
 
-    Signature: (int64, int64, int32[:], int64[:], int64[:], int64[:], int64[:], int64[:], int64[:], int64[:], bool,
-    int32[:], float64[:]) -> none.
+    Signature: (int64, int64, int32[:], int64[:], int64[:, 6], int64[:], int64[:], bool, int32[:], int32[:], float64[:])
+    -> none.
     """
     for e in range(low, high):
         i = subject[e]
-        start, stop = row_start[i], row_start[i + 1]
+        start, stop = who[i, 2], who[i, 3]
+        until[e] = who[i, 5]
         k = start + np.searchsorted(row_time[start:stop], time[e], side="left")
         if k == stop or (every and row_time[k] != time[e]):
             first[e] = -1
             days[e] = 0.0
         else:
-            first[e] = shift[i] + row_number[k]
-            days[e] = (exit_[i] - max(time[e], entry[i])) / 86_400_000_000
+            first[e] = who[i, 4] + row_number[k]
+            days[e] = (who[i, 1] - max(time[e], who[i, 0])) / 86_400_000_000
 
 
 @kernel
-def _exposed(start, stop, subject, first, last, died, every, at_risk, deaths):  # type: ignore[no-untyped-def]
+def _exposed(start, stop, subject, first, until, every, at_risk, deaths):  # type: ignore[no-untyped-def]
     """Count exposed persons at risk and exposed events at each event time; return the persons ever exposed."""
     at_risk[:] = 0
     deaths[:] = 0
     persons = 0
     before = -1
     for e in range(start, stop):
-        i, k = subject[e], first[e]
+        k = first[e]
         if k < 0:
             continue
-        if i != before:
+        if subject[e] != before:
             persons += 1
-            before = i
-        if k > last[i]:
+            before = subject[e]
+        last = (until[e] >> 1) - 1
+        if k > last:
             continue
         at_risk[k] += 1
-        at_risk[k + 1 if every else last[i] + 1] -= 1
-        if died[i] and (k == last[i] or not every):
-            deaths[last[i]] += 1
+        at_risk[k + 1 if every else last + 1] -= 1
+        if until[e] & 1 and (k == last or not every):
+            deaths[last] += 1
     total = 0
     for k in range(len(deaths)):
         total += at_risk[k]
@@ -119,7 +120,7 @@ def _pool(pools, at_risk, deaths):  # type: ignore[no-untyped-def]
 
 @kernel
 def screen(  # type: ignore[no-untyped-def]
-    low, high, offsets, subject, first, days, last, died, every, pools, all_risk, all_deaths, grouped, found
+    low, high, offsets, subject, first, until, days, every, pools, all_risk, all_deaths, grouped, found
 ):
     """Compare the exposed with the others for paths ``[low, high)``.
 
@@ -128,15 +129,15 @@ def screen(  # type: ignore[no-untyped-def]
     log-log model with an intercept a group); else the partial likelihood with Breslow's treatment of ties. ``coef`` is
     infinite where all or none of the telling events are exposed.
 
-    Signature: (int64, int64, int64[:], int32[:], int32[:], float64[:], int32[:], bool[:], bool, int32[:], int64[:],
-    int64[:], bool, float64[:, 8]) -> none.
+    Signature: (int64, int64, int64[:], int32[:], int32[:], int32[:], float64[:], bool, int32[:], int64[:], int64[:],
+    bool, float64[:, 8]) -> none.
     """
     size = len(pools) if len(pools) > 0 else len(all_risk)
     at_risk = np.zeros(size + 1, dtype=np.int64)
     deaths = np.zeros(size, dtype=np.int64)
     cells = np.empty((len(all_risk), 4), dtype=np.float64)
     for j in range(low, high):
-        found[j, PERSONS] = _exposed(offsets[j], offsets[j + 1], subject, first, last, died, every, at_risk, deaths)
+        found[j, PERSONS] = _exposed(offsets[j], offsets[j + 1], subject, first, until, every, at_risk, deaths)
         total = 0.0
         for e in range(offsets[j], offsets[j + 1]):
             total += days[e]
@@ -173,13 +174,13 @@ def screen(  # type: ignore[no-untyped-def]
         elif grouped:
             found[j, COEF], found[j, INFORMATION] = _grouped(cells[:count])
         else:
-            found[j, COEF], found[j, INFORMATION] = _partial(cells[:count])
+            found[j, COEF], found[j, INFORMATION] = _partial(cells[:count], (observed - expected) / variance)
 
 
 @kernel
-def _partial(cells):  # type: ignore[no-untyped-def]
+def _partial(cells, guess):  # type: ignore[no-untyped-def]
     """Maximise the partial likelihood of one indicator; return the coefficient and its information."""
-    beta = 0.0
+    beta = min(max(guess, -2.0), 2.0)
     information = 0.0
     for _ in range(_STEPS):
         ratio = np.exp(beta)
@@ -243,38 +244,38 @@ def _grouped(cells):  # type: ignore[no-untyped-def]
 
 @kernel
 def resample(  # type: ignore[no-untyped-def]
-    low, high, offsets, subject, first, last, died, every, pools, all_risk, number, draws, draws_at, best
+    low, high, offsets, subject, first, until, every, pools, all_risk, all_deaths, number, draws, draws_at, best
 ):
     """Raise ``best[b]`` to the largest standardised score that draw ``b`` gives to paths ``[low, high)``.
 
     ``draws[number[i]]`` are the multipliers of the event of person ``i``, ``draws_at[k]`` their sums at each event time
     or pool. A score is the sum over events of exposure less its mean at that time, each times its multiplier.
 
-    Signature: (int64, int64, int64[:], int32[:], int32[:], int32[:], bool[:], bool, int32[:], int64[:], int64[:],
+    Signature: (int64, int64, int64[:], int32[:], int32[:], int32[:], bool, int32[:], int64[:], int64[:], int64[:],
     float64[:, :], float64[:, :], float64[:]) -> none.
     """
     size = len(pools) if len(pools) > 0 else len(all_risk)
     at_risk = np.zeros(size + 1, dtype=np.int64)
     deaths = np.zeros(size, dtype=np.int64)
-    counts = np.zeros(len(all_risk), dtype=np.int64)
-    for i in range(len(last)):
-        if died[i] and last[i] >= 0:
-            counts[pools[last[i]] if len(pools) > 0 else last[i]] += 1
     sums = np.empty(draws.shape[1], dtype=np.float64)
     for j in range(low, high):
-        _exposed(offsets[j], offsets[j + 1], subject, first, last, died, every, at_risk, deaths)
+        _exposed(offsets[j], offsets[j + 1], subject, first, until, every, at_risk, deaths)
         _pool(pools, at_risk, deaths)
         sums[:] = 0.0
         variance = 0.0
         for e in range(offsets[j], offsets[j + 1]):
-            i, k = subject[e], first[e]
-            if k >= 0 and died[i] and (k == last[i] if every else k <= last[i]):
-                sums += draws[number[i]]
+            k, last = first[e], (until[e] >> 1) - 1
+            if k >= 0 and until[e] & 1 and (k == last if every else k <= last):
+                own = draws[number[subject[e]]]
+                for b in range(len(sums)):
+                    sums[b] += own[b]
         for k in range(len(all_risk)):
-            if at_risk[k] > 0 and counts[k] > 0:
+            if at_risk[k] > 0 and all_deaths[k] > 0:
                 share = at_risk[k] / all_risk[k]
-                sums -= share * draws_at[k]
-                variance += deaths[k] * (1 - share) ** 2 + (counts[k] - deaths[k]) * share**2
+                own = draws_at[k]
+                for b in range(len(sums)):
+                    sums[b] -= share * own[b]
+                variance += deaths[k] * (1 - share) ** 2 + (all_deaths[k] - deaths[k]) * share**2
         if variance > 0.0:
             for b in range(len(sums)):
                 best[b] = max(best[b], abs(sums[b]) / np.sqrt(variance))

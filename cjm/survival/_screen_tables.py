@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,13 +32,15 @@ _NO_POOLS = np.empty(0, dtype=np.int32)
 class Entries:
     """Who completed which path when: entries of path ``j`` are ``offsets[j] .. offsets[j + 1]``, by person.
 
-    ``first`` is the event time from which a person is exposed (-1: never), ``days`` the time at risk from then on.
+    ``first`` is the event time from which a person is exposed (-1: never), ``days`` the time at risk from then on, and
+    ``until`` says when the person's time at risk ends, and how (see the kernel).
     """
 
     offsets: IntArray
     subject: npt.NDArray[np.int32]
     time: IntArray
     first: npt.NDArray[np.int32]
+    until: npt.NDArray[np.int32]
     days: FloatArray
 
     @classmethod
@@ -52,7 +54,7 @@ class Entries:
             times.append(time[place >= 0])
         offsets = np.concatenate(([0], np.cumsum([len(part) for part in rows]))).astype(np.int64)
         nothing = np.empty(0, dtype=np.int32)
-        return cls(offsets, np.concatenate(rows), np.concatenate(times), nothing, np.empty(0))
+        return cls(offsets, np.concatenate(rows), np.concatenate(times), nothing, nothing, np.empty(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +97,8 @@ class Tables:
 
     Attributes
     ----------
-    last : ndarray of int32, shape (subjects,)
-        Last event time at which a subject is at risk.
-    died : ndarray of bool
+    until : ndarray of int64, shape (subjects,)
+        Twice the number of the last event time at which a subject is at risk, from 1, plus one for churn then.
     pools : ndarray of int32
         Pool of each event time; empty if each is its own.
     at_risk, deaths : ndarray of int64
@@ -105,24 +106,25 @@ class Tables:
     every : bool
         Whether an entry is exposure at its event time alone.
     _place : callable
-        From a range of entries and where to write to the kernel that places them.
+        The kernel that places a range of entries, given their subjects and times and where to write.
     """
 
-    last: npt.NDArray[np.int32]
-    died: npt.NDArray[np.bool_]
+    until: IntArray
     pools: npt.NDArray[np.int32]
     at_risk: IntArray
     deaths: IntArray
     every: bool
-    _place: partial[None]
+    _place: Callable[..., None]
 
     def place(self, entries: Entries) -> Entries:
-        """Return the entries with ``first`` and ``days``."""
+        """Return the entries with ``first``, ``until`` and ``days``."""
         size = len(entries.subject)
-        first, days = np.empty(size, dtype=np.int32), np.empty(size)
+        first, until, days = np.empty(size, dtype=np.int32), np.empty(size, dtype=np.int32), np.empty(size)
         cuts = [(low, min(low + _ENTRIES_A_TASK, size)) for low in range(0, size, _ENTRIES_A_TASK)]
-        in_threads(lambda low, high: self._place(low, high, entries.subject, entries.time, first=first, days=days), cuts)
-        return replace(entries, first=first, days=days)
+        in_threads(
+            lambda low, high: self._place(low, high, entries.subject, entries.time, first, until, days), cuts
+        )
+        return replace(entries, first=first, until=until, days=days)
 
     def screen(self, entries: Entries) -> Found:
         """Return the score test and the hazard ratio of each path."""
@@ -131,8 +133,8 @@ class Tables:
         found = np.zeros((len(entries.offsets) - 1, 8))
         in_threads(
             lambda low, high: kernels.screen(
-                low, high, entries.offsets, entries.subject, entries.first, entries.days, self.last, self.died,
-                self.every, self.pools, self.at_risk, self.deaths, len(self.pools) > 0, found,
+                low, high, entries.offsets, entries.subject, entries.first, entries.until, entries.days, self.every,
+                self.pools, self.at_risk, self.deaths, len(self.pools) > 0, found,
             ),
             _paths(found),
         )  # fmt: skip
@@ -143,10 +145,11 @@ class Tables:
         from cjm.kernels import screen as kernels
 
         rng = np.random.default_rng(seed)
-        fatal = np.flatnonzero(self.died & (self.last >= 0))
-        number = np.zeros(len(self.last), dtype=np.int64)
+        fatal = np.flatnonzero(self.until & 1)
+        number = np.zeros(len(self.until), dtype=np.int64)
         number[fatal] = np.arange(len(fatal))
-        place = self.pools[self.last[fatal]] if len(self.pools) else self.last[fatal]
+        place = (self.until[fatal] >> 1) - 1
+        place = self.pools[place] if len(self.pools) else place
         ranges = _paths(z)
         largest = []
         for start in range(0, draws, _DRAWS_AT_ONCE):
@@ -158,8 +161,8 @@ class Tables:
 
             def part(low: int, high: int, multipliers=multipliers, by_time=by_time, best=best) -> None:  # type: ignore[no-untyped-def]
                 kernels.resample(
-                    low, high, entries.offsets, entries.subject, entries.first, self.last, self.died, self.every,
-                    self.pools, self.at_risk, number, multipliers, by_time, best[low, high],
+                    low, high, entries.offsets, entries.subject, entries.first, entries.until, self.every, self.pools,
+                    self.at_risk, self.deaths, number, multipliers, by_time, best[low, high],
                 )  # fmt: skip
 
             in_threads(part, ranges)
@@ -176,12 +179,11 @@ def time_tables(subjects: Subjects, group: IntArray) -> Tables:
     frame = subjects.frame
     origin = origins(frame)
     entry, exit_ = (frame[name].to_physical().to_numpy() for name in ("entry", "exit"))
-    died = frame["churned"].to_numpy()
     begins, ends = (entry - origin).astype(np.float64), (exit_ - origin).astype(np.float64)
-    sets = RiskSets.build(begins, ends, died, group, None)
+    sets = RiskSets.build(begins, ends, frame["churned"].to_numpy(), group, None)
     times = sets.times.astype(np.int64)
-    last = np.full(frame.height, -1, dtype=np.int32)
-    last[sets.row] = sets.last
+    until = np.zeros(frame.height, dtype=np.int64)
+    until[sets.row] = 2 * (sets.last.astype(np.int64) + 1) + sets.event
     at_risk = sets.ended[:-1] - sets.begun[1:]
     size = int(group.max()) + 1
     starts = np.searchsorted(sets.stratum, np.arange(size + 1))
@@ -190,10 +192,12 @@ def time_tables(subjects: Subjects, group: IntArray) -> Tables:
     lookup = np.stack(
         [np.searchsorted(times[low:high], edges, side="right") for low, high in zip(starts[:-1], starts[1:], strict=True)]
     ).astype(np.int32)
-    place = partial(
-        _run, kernels.place_times, entry, exit_, origin, group.astype(np.int64), times, starts.astype(np.int64), lookup, step
-    )
-    return Tables(last, died, _NO_POOLS, at_risk, sets.deaths, False, place)
+    who = np.column_stack((entry, exit_, origin, group, until))
+
+    def place(low: int, high: int, subject: Any, time: Any, *written: Any) -> None:
+        kernels.place_times(low, high, subject, time, who, times, starts, lookup, step, *written)
+
+    return Tables(until, _NO_POOLS, at_risk, sets.deaths, False, place)
 
 
 def event_tables(journeys: Journeys, subjects: Subjects, group: IntArray, *, every: bool) -> Tables:
@@ -211,25 +215,20 @@ def event_tables(journeys: Journeys, subjects: Subjects, group: IntArray, *, eve
     pools = (pool_of_number[None, :] + len(starts) * np.arange(groups_, dtype=np.int32)[:, None]).ravel()
     place_of_row = shift[rows.subject] + number
     row_start = np.searchsorted(rows.subject, np.arange(frame.height + 1))
-    last = np.full(frame.height, -1, dtype=np.int32)
     there = row_start[1:] > row_start[:-1]
-    last[there] = place_of_row[row_start[1:][there] - 1]
-    died = np.zeros(frame.height, dtype=bool)
-    died[rows.subject[rows.silent]] = True
+    until = np.zeros(frame.height, dtype=np.int64)
+    until[there] = 2 * (place_of_row[row_start[1:][there] - 1] + 1)
+    until[rows.subject[rows.silent]] += 1
     counts = len(starts) * groups_
     at_risk = np.bincount(pools[place_of_row], minlength=counts)
     deaths = np.bincount(pools[place_of_row[rows.silent]], minlength=counts)
     entry, exit_ = (frame[name].to_physical().to_numpy() for name in ("entry", "exit"))
-    place = partial(
-        _run, kernels.place_events, entry, exit_, row_start.astype(np.int64), rows.time, number, shift, every
-    )
-    return Tables(last, died, pools.astype(np.int32), at_risk, deaths, every, place)
+    who = np.column_stack((entry, exit_, row_start[:-1], row_start[1:], shift, until))
 
+    def place(low: int, high: int, subject: Any, time: Any, *written: Any) -> None:
+        kernels.place_events(low, high, subject, time, who, rows.time, number, every, *written)
 
-def _run(kernel, *fixed, first, days):  # type: ignore[no-untyped-def]
-    """Call a kernel that places entries: its fixed arguments stand between the entries and what is written."""
-    tables, (low, high, subject, time) = fixed[:-4], fixed[-4:]
-    kernel(low, high, subject, time, *tables, first, days)
+    return Tables(until, pools.astype(np.int32), at_risk, deaths, every, place)
 
 
 def _paths(values: FloatArray) -> list[tuple[int, int]]:
