@@ -41,26 +41,13 @@ def known_completions(journeys: Journeys, patterns: Mapping[str, Pattern | str],
     polars.DataFrame
         ``pattern``, ``person``, ``end``; sorted by pattern in the order given, and by person.
     """
-    from cjm.matching import find_matches, named_patterns
+    from cjm.matching import named_patterns
 
-    named = named_patterns(dict(patterns))
-    arrays = journeys.arrays
-    last_known = np.append(arrays.known, 0)
-    parts = []
-    for name, found in find_matches(journeys, named, occurrence="all").items():
-        ranges = np.column_stack((found.start, found.end + 1)).ravel()
-        known = np.maximum.reduceat(last_known, ranges)[::2] if len(ranges) else np.empty(0, dtype=np.int64)
-        at = arrays.time[found.end] + (named[name].confirm_us or 0)
-        dated = pl.DataFrame(
-            {"person": arrays.person[found.person], "end": np.maximum(at, known), "at": at},
-            schema={"person": pl.Int64, "end": pl.Int64, "at": pl.Int64},
-        )
-        if every:
-            dated = dated.filter(pl.col("end") == pl.col("at")).sort("person", "end")
-        else:
-            dated = dated.group_by("person").agg(pl.col("end").min()).sort("person")
-        parts.append(dated.select(pl.lit(name).alias("pattern"), "person", pl.col("end").cast(TIME)))
-    return pl.concat(parts)
+    parts = [
+        pl.DataFrame({"pattern": pl.Series([name]).new_from_index(0, len(person)), "person": person, "end": end})
+        for name, person, end in first_completions(journeys, named_patterns(dict(patterns)), every=every)
+    ]
+    return pl.concat(parts).with_columns(pl.col("end").cast(TIME))
 
 
 def first_completions(

@@ -15,6 +15,7 @@ from cjm.errors import ArgumentError, ContractError, InputError
 from cjm.journeys import Journeys
 from cjm.patterns import Pattern
 from cjm.statistics import benjamini_hochberg
+from cjm.survival._bias import refuse_spells
 from cjm.survival._design import FloatArray, groups, require
 from cjm.survival._known import first_completions
 from cjm.survival._screen_tables import Entries, Tables, event_tables, time_tables
@@ -124,6 +125,7 @@ def screen(
         raise ArgumentError.at(f"effect is {effect!r}", where=_WHERE, hint='"onward"; with churn by silence, "event" too')
     if not 0 < level < 1 or draws < 1:
         raise ArgumentError.at(f"level is {level}, draws {draws}", where=_WHERE, hint="Such as 0.95 and 1000")
+    refuse_spells(subjects, where=_WHERE)
     named, seen = _named(patterns, max_gap, within)
     if family is not None and (family < len(named) or control == "max-t"):
         raise ArgumentError.at(
