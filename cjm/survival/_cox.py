@@ -110,7 +110,7 @@ class CoxResult:
         Parameters
         ----------
         transform : {"km", "identity", "rank", "log"}
-            The function of time: 1 - Kaplan-Meier just before it, time itself, the number of the event time, its
+            The function of time: 1 - Kaplan-Meier just before it, time itself, its rank among the ends of all rows, its
             logarithm.
 
         Returns

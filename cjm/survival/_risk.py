@@ -36,6 +36,8 @@ class RiskSets:
         Rows of the input.
     km_before : ndarray
         Kaplan-Meier curve of all rows together just before each event time.
+    rank : ndarray
+        Rank of each event time among the ends of all rows, equal ones at their mean.
     ended, begun : ndarray of int64, shape (times + 1,)
         How many rows have ``last`` (``first``) at that event time or after it.
     deaths, death_weight : ndarray of int64, of float64, shape (times,)
@@ -52,6 +54,7 @@ class RiskSets:
     stratum: IntArray
     size: int
     km_before: FloatArray
+    rank: FloatArray
     ended: IntArray
     begun: IntArray
     deaths: IntArray
@@ -81,6 +84,8 @@ class RiskSets:
         gone = np.cumsum(np.bincount(ended, minlength=len(times) + 1))[:-1]
         after = np.cumprod(1 - deaths / (joined - gone))
         before = np.concatenate(([1.0], after[:-1]))
+        equal = np.bincount(ended[(ended > 0) & (stop == times[ended - 1])] - 1, minlength=len(times))
+        rank = gone + (equal + 1) / 2
         if stratum is None:
             keys = np.arange(len(times), dtype=np.int64)
             first, last = begun, ended - np.int32(1)
@@ -107,6 +112,7 @@ class RiskSets:
             stratum=keys // len(times),
             size=len(stop),
             km_before=before[keys % len(times)],
+            rank=rank[keys % len(times)],
             ended=_at_or_after(last, size),
             begun=_at_or_after(first, size),
             deaths=np.bincount(last[died], minlength=size),
@@ -127,7 +133,7 @@ class RiskSets:
         elif name == "identity":
             values = self.times
         elif name == "rank":
-            values = np.searchsorted(np.unique(self.times), self.times).astype(np.float64)
+            values = self.rank
         else:
             values = np.log(self.times)
         return np.asarray(values - values.mean())

@@ -117,7 +117,7 @@ def screen(
     >>> from cjm.survival._example import example, example_journeys
     >>> found = screen(example(), example_journeys(), {"help": "web:offer -> web:help", "again": "web:offer -> web:offer"})
     >>> found.sort("term").select("term", "exposed", "observed", pl.col("expected").round(2)).rows()
-    [('again', 3, 1, 1.0), ('help', 2, 1, 0.45)]
+    [('again', 3, 1, 1.07), ('help', 2, 1, 0.62)]
     """
     if control not in ("bh", "by", "max-t"):
         raise ArgumentError.unknown("control", control, ["bh", "by", "max-t"], where=f"{_WHERE}(control=...)")
