@@ -53,5 +53,6 @@ from .patterns import Pattern as Pattern
 from .patterns import pattern as pattern
 from .survival import Churn as Churn
 from .survival import PathHazard as PathHazard
+from .survival import screen as screen
 from .survival import subjects as subjects
 from .survival import survival_curves as survival_curves

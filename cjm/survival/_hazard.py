@@ -13,20 +13,29 @@ from cjm.contracts import TIME
 from cjm.durations import DAY_US, Duration, to_us
 from cjm.errors import ArgumentError, CjmError
 from cjm.journeys import Journeys
+from cjm.matching import named_patterns
 from cjm.patterns import Pattern
-from cjm.survival._design import FloatArray, IntArray, encode, names_of, require
-from cjm.survival._estimate import fit_events, fit_times
+from cjm.survival._bias import refuse_bias, refuse_spells
+from cjm.survival._design import encode, names_of, require
+from cjm.survival._estimate import Options, fit_events, fit_times
 from cjm.survival._fitted import Fitted, read_json, write_json
-from cjm.survival._known import known_completions
-from cjm.survival._rows import completions, numbered_events, origins
+from cjm.survival._known import first_completions, known_completions
+from cjm.survival._prediction import event_hazard, groups_of, latest_events, paths_at, per_event, window_hazard
+from cjm.survival._rows import completion_times, origins
 from cjm.survival._subjects import Moment, Subjects, moment_us
 from cjm.survival._sums import linear
 from cjm.survival._times import signs_of_life
 
 __all__ = ["PathHazard"]
 
+_PARAMETERS = (
+    "patterns", "covariates", "strata", "weights", "cluster", "ties", "penalty", "l1_ratio", "effect", "clock",
+    "allow_bias", "level",
+)  # fmt: skip
+
 Patterns = Pattern | str | Mapping[str, Pattern | str] | Sequence[Pattern | str]
-Effect = Literal["onward", "event"]
+Effect = Literal["onward", "event", "ever"]
+Clock = Literal["auto", "time", "event"]
 
 
 class PathHazard:
@@ -47,9 +56,21 @@ class PathHazard:
         Attributes of the subjects known at entry: numbers, Booleans, or text.
     strata : str or sequence of str, optional
         Attributes; each combination has a baseline hazard of its own.
-    effect : {"onward", "event"}
-        With churn by silence: whether a path counts at its completion and ever after, or (every completion) at the
-        completing event alone.
+    weights, cluster : str, optional
+        Attributes: how many persons one stands for; what groups persons who are not independent (a household, a shop),
+        which the errors then allow for.
+    ties : {"efron", "breslow"}
+    penalty, l1_ratio : float
+        Shrink the coefficients (elastic net): see :func:`cjm.survival.cox`. Like ``weights``, ``cluster`` and ``ties``,
+        for the Cox model only.
+    effect : {"onward", "event", "ever"}
+        ``"onward"``: a path counts from its completion on. ``"event"``, with churn by silence: (every completion) at
+        the completing event alone. ``"ever"``: as a fixed property of whoever completed it, which is biased.
+    clock : {"auto", "time", "event"}
+        Time, or event by event. ``"auto"`` takes events for churn by silence, where time is biased.
+    allow_bias : bool
+        Fit a biased form all the same. Without it such a form is an error that says why: ``effect="ever"``;
+        ``clock="time"`` with churn by silence; times of churn that are those of last events.
     level : float
         Of the intervals.
 
@@ -79,13 +100,27 @@ class PathHazard:
         patterns: Patterns,
         covariates: Sequence[str] = (),
         strata: str | Sequence[str] | None = None,
+        weights: str | None = None,
+        cluster: str | None = None,
+        ties: Literal["efron", "breslow"] = "efron",
+        penalty: float = 0.0,
+        l1_ratio: float = 0.0,
         effect: Effect = "onward",
+        clock: Clock = "auto",
+        allow_bias: bool = False,
         level: float = 0.95,
     ) -> None:
         self.patterns = patterns
         self.covariates = covariates
         self.strata = strata
+        self.weights = weights
+        self.cluster = cluster
+        self.ties = ties
+        self.penalty = penalty
+        self.l1_ratio = l1_ratio
         self.effect = effect
+        self.clock = clock
+        self.allow_bias = allow_bias
         self.level = level
 
     def __repr__(self) -> str:
@@ -93,7 +128,7 @@ class PathHazard:
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name (``deep`` is there for scikit-learn and changes nothing)."""
-        return {name: getattr(self, name) for name in ("patterns", "covariates", "strata", "effect", "level")}
+        return {name: getattr(self, name) for name in _PARAMETERS}
 
     def set_params(self, **params: Any) -> PathHazard:
         """Set parameters by name."""
@@ -126,32 +161,53 @@ class PathHazard:
         ConvergenceWarning
             If a term has no finite estimate, such as a path after which nobody churned.
         """
-        names = list(self._named())
+        named = named_patterns(self._named())
+        names = list(named)
         strata = names_of(self.strata)
-        require(subjects.frame, [*self.covariates, *strata], where="PathHazard.fit")
+        more = [name for name in (self.weights, self.cluster) if name is not None]
+        require(subjects.frame, [*self.covariates, *strata, *more], where="PathHazard.fit")
         clash = sorted(set(names) & set(self.covariates))
         if clash:
             raise ArgumentError.at(
                 f"{clash[0]!r} is both a path and a covariate", where="PathHazard", hint="Rename the path"
             )
-        if self.effect not in ("onward", "event"):
-            raise ArgumentError.unknown("effect", self.effect, ["onward", "event"], where="PathHazard(effect=...)")
-        if subjects.churn.kind == "inactive":
+        by_event = self._by_event(subjects)
+        refuse_spells(subjects, where="PathHazard.fit")
+        if not self.allow_bias:
+            refuse_bias(journeys, subjects, effect=self.effect, clock=self.clock)
+        options = Options(
+            self.covariates, strata, self.weights, self.cluster, self.ties, self.penalty, self.l1_ratio, self.level
+        )
+        if by_event:
             every = self.effect == "event"
-            occurrences = known_completions(journeys, self._named(), every=every)
-            self.fitted_ = fit_events(
-                journeys, subjects, occurrences, names, self.covariates, strata, every=every, level=self.level
-            )
-            return self
-        if self.effect == "event":
+            occurrences = known_completions(journeys, named, every=every)
+            self.fitted_ = fit_events(journeys, subjects, occurrences, names, options, every=every)
+        else:
+            first = completion_times(subjects.frame, first_completions(journeys, named))
+            self.fitted_ = fit_times(subjects, first, names, options, ever=self.effect == "ever")
+        return self
+
+    def _by_event(self, subjects: Subjects) -> bool:
+        """Check what goes with what; return whether events are compared instead of times."""
+        if self.effect not in ("onward", "event", "ever"):
+            raise ArgumentError.unknown("effect", self.effect, ["onward", "event", "ever"], where="PathHazard")
+        if self.clock not in ("auto", "time", "event"):
+            raise ArgumentError.unknown("clock", self.clock, ["auto", "time", "event"], where="PathHazard")
+        silent = subjects.churn.kind == "inactive"
+        by_event = self.clock == "event" or (self.clock == "auto" and silent and self.effect != "ever")
+        if (by_event and not silent) or (self.effect == "event" and not by_event):
             raise ArgumentError.at(
-                'effect="event" is for churn by silence',
+                'effect="event" and clock="event" are for churn by silence',
                 where="PathHazard",
                 hint="After an event that is churn nothing follows",
             )
-        occurrences = known_completions(journeys, self._named(), every=False)
-        self.fitted_ = fit_times(subjects, occurrences, names, self.covariates, strata, level=self.level)
-        return self
+        if by_event and (self.weights or self.cluster or self.penalty or self.ties != "efron"):
+            raise ArgumentError.at(
+                "weights, cluster, ties and penalty are for the Cox model", where="PathHazard", hint="Leave them out"
+            )
+        if by_event and self.effect == "ever":
+            raise ArgumentError.at('effect="ever" has no clock of events', where="PathHazard", hint='Take clock="time"')
+        return by_event
 
     @property
     def summary(self) -> pl.DataFrame:
@@ -193,7 +249,7 @@ class PathHazard:
         fitted = self._results()
         base = fitted.baseline.sort("group", "time")
         if fitted.gap:
-            base = _per_event(base)
+            base = per_event(base)
         parts = []
         for path in fitted.paths:
             j = fitted.terms.index(path)
@@ -247,18 +303,18 @@ class PathHazard:
         frame = subjects.frame.filter((pl.col("entry") <= pl.lit(moment).cast(TIME)) & still)
         if frame.is_empty():
             return pl.DataFrame(schema={"person": pl.Int64, "hazard_ratio": pl.Float64, "risk": pl.Float64})
-        latest, number = _latest(signs_of_life(journeys, subjects.churn.touchpoints), frame, moment)
-        group = _group_of(frame, fitted.strata)
-        occurrences = known_completions(journeys, self._named(), every=self.effect == "event")
-        paths = _paths_at(frame, occurrences, fitted.paths, moment, latest if self.effect == "event" else None)
+        latest, number = latest_events(signs_of_life(journeys, subjects.churn.touchpoints), frame, moment)
+        group = groups_of(frame, fitted.strata)
+        occurrences = known_completions(journeys, named_patterns(self._named()), every=self.effect == "event")
+        paths = paths_at(frame, occurrences, fitted.paths, moment, latest if self.effect == "event" else None)
         design = encode(frame, self.covariates, fitted.levels)
         place = [design.terms.index(term) for term in fitted.terms if term not in fitted.paths]
         x = np.column_stack([paths, design.x[:, place]])
         ratio = np.exp(linear(x - fitted.means, fitted.coef))
         if fitted.gap:
-            hazard = _event_hazard(fitted.baseline, group, number)
+            hazard = event_hazard(fitted.baseline, group, number)
         else:
-            hazard = _window_hazard(fitted.baseline, group, (moment - origins(frame)) / DAY_US, window)
+            hazard = window_hazard(fitted.baseline, group, (moment - origins(frame)) / DAY_US, window)
         columns = {"person": frame["person"], "hazard_ratio": ratio, "risk": -np.expm1(-hazard * ratio)}
         return pl.DataFrame(columns).with_columns(pl.col("hazard_ratio", "risk").fill_nan(None))
 
@@ -297,70 +353,3 @@ class PathHazard:
                 "no patterns are given", where="PathHazard(patterns=...)", hint="cjm.survival.cox needs none"
             )
         return named
-
-
-def _per_event(base: pl.DataFrame) -> pl.DataFrame:
-    """Spread pools of event numbers over their numbers; cumulative hazards."""
-    spread = base.with_columns(
-        pl.int_ranges(
-            pl.col("time").cast(pl.Int64), pl.col("time").shift(-1).over("group").fill_null(pl.col("time") + 1)
-        ).alias("time")
-    ).explode("time")
-    return spread.with_columns(pl.col("time").cast(pl.Float64), pl.col("hazard").cum_sum().over("group"))
-
-
-def _latest(journeys: Journeys, frame: pl.DataFrame, moment: int) -> tuple[IntArray, IntArray]:
-    """Return time and number of each subject's last event up to ``moment`` (number 0: none)."""
-    events = numbered_events(journeys, frame)
-    known = events.time <= moment
-    time, number = np.zeros(frame.height, dtype=np.int64), np.zeros(frame.height, dtype=np.int64)
-    time[events.subject[known]] = events.time[known]  # in order of time, so that the last one stays
-    number[events.subject[known]] = events.number[known]
-    return time, number
-
-
-def _paths_at(
-    frame: pl.DataFrame, occurrences: pl.DataFrame, names: list[str], moment: int, latest: IntArray | None
-) -> FloatArray:
-    """Return 1 for a path completed by ``moment`` or, with ``latest``, at that very event."""
-    wanted = occurrences.filter(pl.col("pattern").is_in(names))
-    if latest is None:
-        return (completions(frame, wanted, names) <= moment).astype(np.float64)
-    now = pl.DataFrame({"person": frame["person"], "__latest": latest})
-    wanted = wanted.join(now, on="person").filter(pl.col("end").to_physical() == pl.col("__latest"))
-    return (completions(frame, wanted, names) <= moment).astype(np.float64)
-
-
-def _group_of(frame: pl.DataFrame, strata: pl.DataFrame) -> IntArray:
-    """Return each subject's group, -1 for one that was not there when the model was fitted."""
-    if not strata.width:
-        return np.zeros(frame.height, dtype=np.int64)
-    known = strata.cast(pl.String).with_row_index("__group")  # as text: a saved model has lost the finer types
-    joined = (
-        frame.select(strata.columns)
-        .cast(pl.String)
-        .join(known, on=strata.columns, how="left", nulls_equal=True, maintain_order="left")
-    )
-    return joined["__group"].cast(pl.Int64).fill_null(-1).to_numpy()
-
-
-def _event_hazard(baseline: pl.DataFrame, group: IntArray, number: IntArray) -> FloatArray:
-    hazard = np.full(len(group), np.nan)
-    for (place,), pools in baseline.sort("group", "time").group_by("group", maintain_order=True):
-        ours = (group == place) & (number > 0)
-        pool = np.searchsorted(pools["time"].to_numpy(), number[ours], side="right") - 1
-        hazard[ours] = np.where(pool >= 0, pools["hazard"].to_numpy()[np.maximum(pool, 0)], np.nan)
-    return hazard
-
-
-def _window_hazard(baseline: pl.DataFrame, group: IntArray, time: FloatArray, window: float) -> FloatArray:
-    """Return the baseline hazard of (time, time + window], moved back to lie within follow-up."""
-    hazard = np.full(len(group), np.nan)
-    for (place,), steps in baseline.sort("group", "time").group_by("group", maintain_order=True):
-        ours = group == place
-        days = steps["time"].to_numpy()
-        total = np.concatenate(([0.0], steps["hazard"].to_numpy()))
-        begin = np.minimum(time[ours], max(0.0, days[-1] - window))
-        after, before = (np.searchsorted(days, moment, side="right") for moment in (begin + window, begin))
-        hazard[ours] = total[after] - total[before]
-    return hazard
