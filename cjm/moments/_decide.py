@@ -9,13 +9,13 @@ from typing import overload
 import polars as pl
 
 from cjm.contracts import CONTRACTS, TIME
-from cjm.durations import to_us
-from cjm.errors import ArgumentError, InputError
+from cjm.errors import ArgumentError
 from cjm.moments._action import Action, Budget
 from cjm.moments._blocks import consent_of, spent, suppressed
 from cjm.moments._holdout import draws
-from cjm.moments._input import instant, taken
+from cjm.moments._input import instant
 from cjm.moments._lookup import DecisionTable
+from cjm.moments._options import details_of, options_of
 
 __all__ = ["decide"]
 
@@ -155,21 +155,26 @@ def decide(
         raise ArgumentError.at(f"{missing} is missing", where="decide", hint=f"Give {missing}=...")
     _check(actions, holdout, consent, contacts, budgets)
     now = instant(at, "decide")
-    options = _options(matches, actions, persons, effects, now, person)
-    nobody = pl.DataFrame(schema={"person": pl.Int64, "action": pl.String})
-    nothing = nobody.with_columns(because=pl.lit(None, pl.String), until=pl.lit(None, TIME))
-    allowed = nobody.with_columns(given=pl.lit(None, pl.Boolean))
-    if consent is not None:
-        allowed = consent_of(_only(consent, options), actions, now)
-    spared = nothing if suppressions is None else suppressed(_only(suppressions, options), actions, now)
-    enough = nothing if contacts is None else spent(_only(contacts, options), budgets, actions, now)
-    key = ["person", "action"]
-    options = (
-        options.join(allowed, on=key, how="left")
-        .join(spared.rename({"because": "spared", "until": "spared_until"}), on=key, how="left")
-        .join(enough.rename({"because": "enough", "until": "enough_until"}), on=key, how="left")
+    details = details_of(actions, effects)
+    options = options_of(matches, actions, persons, now, person)
+    places = options.select("person", "place").unique()
+    options = options.with_columns(given=None, spared=None, enough=None).with_columns(
+        pl.lit(None, TIME).alias(name) for name in ("spared_until", "enough_until")
     )
-    return _answer(_ranked(_judged(options, actions, now), holdout, experiment), now)
+    if consent is not None:
+        options = _told(options, consent_of(consent, actions, places, now), ["given"])
+    if suppressions is not None:
+        options = _told(options, suppressed(suppressions, actions, places, now), ["spared", "spared_until"])
+    if contacts is not None:
+        options = _told(options, spent(contacts, budgets, actions, places, now), ["enough", "enough_until"])
+    judged = _judged(options.join(details, on=["number", "moment"], how="left", maintain_order="left"), now)
+    return _answer(_ranked(judged, holdout, experiment), now)
+
+
+def _told(options: pl.DataFrame, said: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Add what a check said, by key."""
+    said = said.rename(dict(zip(said.columns[1:], names, strict=True)))
+    return options.drop(names).join(said, on="key", how="left", maintain_order="left")
 
 
 def _check(
@@ -179,6 +184,8 @@ def _check(
     contacts: pl.DataFrame | None,
     budgets: Sequence[Budget],
 ) -> None:
+    if not actions:
+        raise ArgumentError.at("there are no actions", where="decide", hint="Give at least one cjm.moments.Action")
     names = [action.name for action in actions]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -198,77 +205,11 @@ def _check(
         raise ArgumentError.at("there are budgets, but no contacts", where="decide", hint="Give contacts=...")
 
 
-def _options(
-    matches: pl.DataFrame,
-    actions: Sequence[Action],
-    persons: pl.DataFrame,
-    effects: pl.DataFrame,
-    now: pl.Expr,
-    person: int | None,
-) -> pl.DataFrame:
-    """Return a row a person, moment and action: the newest match that is certain, with effect and value."""
-    certain = ["confirmed_at"] if "confirmed_at" in matches.columns else []
-    core = taken(
-        matches, "decide, matches", keys=["person"], texts=["moment"], times=["end", *certain], open=["confirmed_at"]
-    )
-    about = taken(persons, "decide, persons", keys=["person"], numbers=["value"], open=["value"])
-    _unique(about, ["person"], "decide, persons")
-    about = about.with_columns(persons.drop("person", "value"))
-    others = [name for name in matches.columns if name not in {*core.columns, *about.columns}]
-    since = pl.coalesce("confirmed_at", "end") if certain else pl.col("end")
-    found = core.with_columns(matches.select(others)).with_columns(since=since)
-    if person is not None:
-        found = found.filter(pl.col("person") == person)
-    found = (
-        found.filter(pl.col("since") <= now)
-        .sort("since", descending=True, maintain_order=True)
-        .unique(["person", "moment"], keep="first", maintain_order=True)
-    )
-    bounds = [name for name in ("low", "high") if name in effects.columns]
-    known = taken(
-        effects, "decide, effects", texts=["moment", "action", "basis"], numbers=["effect", *bounds], open=bounds
-    )
-    _unique(known, ["moment", "action"], "decide, effects")
-    known = known.with_columns(pl.lit(None, pl.Float64).alias(name) for name in {"low", "high"} - set(bounds))
-    table = pl.DataFrame(
-        [
-            (number, action.name, action.channel, moment, to_us(action.within), float(action.cost))
-            for number, action in enumerate(actions)
-            for moment in dict.fromkeys(action.moments)
-        ],
-        schema={
-            "number": pl.Int64, "action": pl.String, "channel": pl.String, "moment": pl.String, "within": pl.Int64,
-            "cost": pl.Float64,
-        },
-        orient="row",
-    ).join(known.rename({"low": "effect_low", "high": "effect_high"}), on=["moment", "action"], how="left")  # fmt: skip
-    found = found.drop(set(found.columns) & set(table.columns) - {"moment"}).join(table, on="moment", how="inner")
-    clash = sorted(set(found.columns) & set(about.columns) - {"person"})
-    if clash:
-        raise InputError.at(f"column {clash[0]!r} means something else here", where="decide, persons", hint="Rename it")
-    return found.join(about, on="person", how="left").with_columns(
-        until=pl.col("since") + pl.duration(microseconds="within", time_unit="us")
-    )
-
-
-def _only(table: pl.DataFrame, options: pl.DataFrame) -> pl.DataFrame:
-    """Leave out the rows of persons who have no option."""
-    if "person" not in table.columns or not table.schema["person"].is_integer():
-        return table  # to be refused by name later
-    return table.join(options.select(pl.col("person").cast(table.schema["person"])).unique(), on="person", how="semi")
-
-
-def _judged(options: pl.DataFrame, actions: Sequence[Action], now: pl.Expr) -> pl.DataFrame:
+def _judged(options: pl.DataFrame, now: pl.Expr) -> pl.DataFrame:
     """Add what each check says, what acting is worth, and the first reason that speaks against it."""
-    eligible = pl.lit(True)
-    for number, action in enumerate(actions):
-        if action.eligible is not None:
-            eligible = pl.when(pl.col("number") == number).then(_checked(action, options)).otherwise(eligible)
-    asks = pl.col("action").is_in([action.name for action in actions if action.purpose is not None])
     options = options.with_columns(
         in_time=pl.col("until") >= now,
-        eligible=eligible,
-        consented=pl.col("given").fill_null(False) | ~asks,
+        consented=pl.col("given").fill_null(False) | ~pl.col("asks"),
         free=pl.col("spared").is_null(),
         in_budget=pl.col("enough").is_null(),
         expected_value=pl.col("effect") * pl.col("value") - pl.col("cost"),
@@ -295,54 +236,41 @@ def _judged(options: pl.DataFrame, actions: Sequence[Action], now: pl.Expr) -> p
     )
 
 
-def _checked(action: Action, options: pl.DataFrame) -> pl.Expr:
-    """Return the condition of an action, or raise if it cannot be computed."""
-    condition = action.condition()
-    try:
-        kind = options.lazy().select(condition).collect_schema().dtypes()[0]
-    except pl.exceptions.PolarsError as error:
-        raise InputError.at(
-            f"the condition {action.eligible!r} cannot be computed ({error})",
-            where=f"action {action.name!r}, eligible",
-            hint="It may name columns of persons= and of the matches",
-        ) from error
-    if kind != pl.Boolean:
-        raise InputError.at(
-            f"the condition {action.eligible!r} is {kind}, not true or false", where=f"action {action.name!r}, eligible"
-        )
-    return condition
-
-
 def _ranked(options: pl.DataFrame, holdout: float, experiment: str) -> pl.DataFrame:
     """Keep the best moment of each person and action, rank what is not blocked, and hold out a share."""
     allowed = pl.col("reason").is_null()
-    order = ["person", "blocked", "in_time", "expected_value", "since", "number", "moment"]
+    order = ["place", "blocked", "in_time", "expected_value", "since", "number", "moment"]
     options = (
         options.with_columns(blocked=~allowed)
         .sort(order, descending=[False, False, True, True, True, False, False], nulls_last=True)
-        .unique(["person", "number"], keep="first", maintain_order=True)
+        .filter(pl.col("key").is_first_distinct())
     )
-    first = pl.col("person").is_first_distinct()
-    place = pl.int_range(pl.len()).over("person") + 1
-    many = allowed.sum().over("person")
-    options = options.with_columns(rank=pl.when(allowed).then(place))
-    held = pl.Series(draws(options["person"], experiment) < holdout)
-    best = pl.format("best of {} option{}", many, pl.when(many > 1).then(pl.lit("s")).otherwise(pl.lit("")))
+    # persons lie one after the other, with what is allowed first
+    start = options["place"].search_sorted(options["place"])
+    many = options.group_by("place", maintain_order=True).agg(many=allowed.sum())
+    options = options.join(many, on="place", how="left", maintain_order="left")
+    rank = pl.int_range(pl.len()) - start.cast(pl.Int64) + 1
+    options = options.with_columns(
+        rank=pl.when(allowed).then(rank), held=pl.Series(draws(options["person"], experiment) < holdout)
+    )
+    first = pl.col("rank") == 1
+    best = pl.format("best of {} option{}", "many", pl.when(pl.col("many") > 1).then(pl.lit("s")).otherwise(pl.lit("")))
     decision = (
         pl.when(~allowed).then(pl.lit("blocked"))
-        .when(held).then(pl.lit("hold out"))
+        .when("held").then(pl.lit("hold out"))
         .when(first).then(pl.lit("act"))
         .otherwise(pl.lit("alternative"))
     )  # fmt: skip
     reason = (
         pl.when(~allowed).then("reason")
-        .when(held).then(pl.lit("left alone for comparison"))
+        .when("held").then(pl.lit("left alone for comparison"))
         .when(first).then(best)
         .otherwise(pl.lit("instead of the first, not in addition"))
     )  # fmt: skip
-    chance = pl.when(held).then(holdout).otherwise(1 - holdout)
-    options = options.with_columns(decision=decision, reason=reason, propensity=pl.when(first & allowed).then(chance))
-    return options.sort("person", "rank", "number", nulls_last=True)
+    chance = pl.when("held").then(holdout).otherwise(1 - holdout)
+    return options.with_columns(decision=decision, reason=reason, propensity=pl.when(first).then(chance)).sort(
+        "place", "rank", "number", nulls_last=True
+    )
 
 
 def _answer(options: pl.DataFrame, now: pl.Expr) -> pl.DataFrame:
@@ -351,11 +279,3 @@ def _answer(options: pl.DataFrame, now: pl.Expr) -> pl.DataFrame:
     return options.with_columns(decided_at=now).select(
         *(pl.col(name).cast(kind) for name, kind in columns.items()), *carried
     )
-
-
-def _unique(table: pl.DataFrame, key: Sequence[str], where: str) -> None:
-    twice = table.filter(table.select(key).is_duplicated())
-    if twice.height:
-        raise InputError.at(
-            f"{twice.height:,} rows share {' and '.join(key)} with another", where=where, hint="Keep one row each"
-        )
