@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import polars as pl
@@ -32,6 +33,8 @@ class Action:
         null is false. None: everybody is.
     cost : float
         Of doing it once, in units of the persons' value.
+    value : float or None
+        What success is worth where it is not the person's value: the margin of a sale, say, instead of that of staying.
     despite : tuple of str
         Reasons of suppression that do not hold it back.
     counts : bool
@@ -40,7 +43,7 @@ class Action:
     Raises
     ------
     ArgumentError
-        If the condition cannot be read, no moment is named, or the cost is no number.
+        If the condition cannot be read, no moment is named, or the cost or value is no number.
 
     Examples
     --------
@@ -55,6 +58,7 @@ class Action:
     purpose: str | None = None
     eligible: str | None = None
     cost: float = 0.0
+    value: float | None = None
     despite: tuple[str, ...] = ()
     counts: bool = True
 
@@ -67,8 +71,10 @@ class Action:
             object.__setattr__(self, name, tuple(value))
         if not self.moments:
             raise ArgumentError.at("no moment calls for it", where=where, hint="Name one in moments")
-        if not -float("inf") < self.cost < float("inf"):
-            raise ArgumentError.at(f"cost is {self.cost}", where=where, hint="Give a number")
+        for name in ("cost", "value"):
+            amount = getattr(self, name)
+            if amount is not None and not math.isfinite(amount):
+                raise ArgumentError.at(f"{name} is {amount}", where=where, hint="Give a finite number")
         to_us(self.within, f"within of {where}")
         self.condition()
 

@@ -76,7 +76,7 @@ def decide(
         Now, with a zone. Nothing later is looked at.
     persons : DataFrame
         ``person``, ``value`` (what it is worth if the effect happens for this person: the margin that leaving would
-        cost, say), and columns that conditions name; a row a person.
+        cost, say; an action may have a value of its own), and columns that conditions name; a row a person.
     effects : DataFrame
         ``moment``, ``action``, ``effect`` (by how much acting raises the probability that the value is kept), ``basis``
         (in words: where the number comes from), and perhaps ``low``, ``high``; a row a pair. See

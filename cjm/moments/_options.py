@@ -76,6 +76,7 @@ def _of_action(found: pl.DataFrame, number: int, action: Action, actions: int) -
         number=pl.lit(number, pl.Int64),
         key=pl.col("place") * actions + number,
         until=pl.col("since") + pl.duration(microseconds=to_us(action.within), time_unit="us"),
+        value=pl.col("value") if action.value is None else pl.lit(float(action.value)),
         cost=pl.lit(float(action.cost)),
         asks=pl.lit(action.purpose is not None),
     )

@@ -94,7 +94,7 @@ def decide_slowly(matches, actions, *, at, persons, effects, consent, suppressio
                     continue
                 since, match = newest[moment]
                 in_time = since + us(action.within) >= at
-                value = about.get(who, {}).get("value")
+                value = about.get(who, {}).get("value") if action.value is None else action.value
                 gain = effect.get((moment, action.name))
                 worth = None if value is None or gain is None else gain * value - action.cost
                 until = None

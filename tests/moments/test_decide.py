@@ -26,7 +26,7 @@ ACTIONS = [
     Action("call", "phone", ("offer", ODD), "2d", purpose="marketing", eligible="premium", cost=4),
     Action("mail", "email", ("offer", "failure"), timedelta(days=7), purpose="news", cost=0.5),
     Action("service call", "phone", ("failure",), "1d", despite=("open ticket",)),
-    Action("banner", "web", ("offer", "failure", ODD), "3d", counts=False),
+    Action("banner", "web", ("offer", "failure", ODD), "3d", counts=False, value=60),
 ]
 BUDGETS = [Budget(2, "7d"), Budget(1, "3d", channel="phone")]
 SCHEMAS = {
@@ -363,6 +363,7 @@ def test_wrong_tables(table, change, message):
         (lambda: Action("x", "web", "offer", "1d"), "moments is the text 'offer'"),
         (lambda: Action("x", "web", ("offer",), 3), "A bare number has no unit"),
         (lambda: Action("x", "web", ("offer",), "1d", cost=float("nan")), "cost is nan"),
+        (lambda: Action("x", "web", ("offer",), "1d", value=float("inf")), "value is inf"),
         (lambda: Action("x", "web", ("offer",), "1d", eligible="premium AND ("), "cannot be read"),
         (lambda: Budget(0, "1d"), "contacts is 0"),
         (lambda: Budget(2, 7), "A bare number has no unit"),
