@@ -78,8 +78,8 @@ def decide(
         ``person``, ``value`` (what it is worth if the effect happens for this person: the margin that leaving would
         cost, say; an action may have a value of its own), and columns that conditions name; a row a person.
     effects : DataFrame
-        ``moment``, ``action``, ``effect`` (by how much acting raises the probability that the value is kept or won), ``basis``
-        (in words: where the number comes from), and perhaps ``low``, ``high``; a row a pair. See
+        ``moment``, ``action``, ``effect`` (by how much acting raises the probability that the value is kept or won),
+        ``basis`` (in words: where the number comes from), and perhaps ``low``, ``high``; a row a pair. See
         :func:`cjm.moments.effects_from_holdout` and :func:`cjm.moments.effects_from_hazards`.
     consent : DataFrame, optional
         ``person``, ``purpose``, ``given`` (Boolean), ``from``, ``to`` (null: still in force), and perhaps ``channel``

@@ -38,7 +38,7 @@ def options_of(
         found = found.filter(pl.col("person") == person)
     found = (
         found.filter(pl.col(_SINCE) <= now)
-        .sort(_SINCE, descending=True, maintain_order=True)
+        .sort(_SINCE, *(name for name in ("end", "match_id") if name in found.columns), descending=True)
         .unique(["person", "moment"], keep="first", maintain_order=True)
     )
     places = found.select(pl.col("person").unique().sort()).with_row_index(_PLACE)

@@ -49,8 +49,8 @@ def decisions(tables: Tables, hide: int) -> tuple[tuple[Table, ...], tuple[str, 
     ]
     when = day(frame.select(pl.col("decided_at").max()).item(), hour=True)
     words = (
-        f"Decided {when}: for each person the one action that is expected to be worth most. Those left alone were drawn "
-        "by chance, so that what acting changes can be measured. Where a part is smaller than "
+        f"Decided {when}: for each person the one action that is expected to be worth most. Those left alone were "
+        "drawn by chance, so that what acting changes can be measured. Where a part is smaller than "
         f"{hide} persons, all parts of its line are left out. An effect that is associational rests on how much more "
         "often persons leave after a path, not on what acting changes.",
     )
