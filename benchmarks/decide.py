@@ -190,9 +190,11 @@ def main() -> None:
         try:
             import duckdb
 
+            database = duckdb.connect()
+            database.execute("set timezone = 'UTC'")
             query = f"select * from read_parquet('{path}') where person = "
             ways["duckdb: query on the file"] = (
-                lambda person: pl.from_arrow(duckdb.execute(f"{query}{person}").to_arrow_table()),
+                lambda person: pl.from_arrow(database.sql(f"{query}{person}").to_arrow_table()),
                 some[:200],
             )
         except ImportError:
@@ -203,7 +205,9 @@ def main() -> None:
         )
         for name, (call, persons) in ways.items():
             low, high = per_call(call, persons)
-            same = all(call(person).equals(table.rows_of(person)) for person in persons[:20])
+            same = all(
+                call(person).cast(dict(table.frame.schema)).equals(table.rows_of(person)) for person in persons[:20]
+            )
             print(f"| {name} | {low:.3f} | {high:.3f} | {'yes' if same else 'NO'} |")
     checked = some[:300]
     first = options.filter(pl.col("rank") == 1).select("person", "action")
