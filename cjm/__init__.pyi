@@ -49,6 +49,7 @@ from .mining import mine_rules as mine_rules
 from .mining import mine_sequences as mine_sequences
 from .mining import mine_sequential_rules as mine_sequential_rules
 from .mining import split_persons as split_persons
+from .moments import decide as decide
 from .patterns import Pattern as Pattern
 from .patterns import pattern as pattern
 from .survival import Churn as Churn

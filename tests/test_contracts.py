@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cache
 
 import polars as pl
@@ -53,6 +54,13 @@ FRAMES: dict[str, Callable[..., pl.DataFrame | pl.LazyFrame]] = {
     ),
     "SUBJECTS": lambda log, people, journeys, subjects, model: subjects.frame,
     "HAZARDS": lambda log, people, journeys, subjects, model: model.summary,
+    "DECISIONS": lambda log, people, journeys, subjects, model: cjm.decide(
+        cjm.moments.detect(journeys, [cjm.moments.Moment("m", cjm.Pattern.parse("web:view_offer"))]),
+        [cjm.moments.Action("call", "phone", ("m",), within="999d")],
+        at=datetime(2025, 5, 1, tzinfo=UTC),
+        persons=subjects.frame.select("person", value=pl.lit(9.0)),
+        effects=pl.DataFrame({"moment": ["m"], "action": ["call"], "effect": [0.1], "basis": ["assumed"]}),
+    ),
 }
 
 

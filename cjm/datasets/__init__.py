@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from cjm.datasets._design import DESIGN, PATHS, VISITS, Design, PlantedPath, Visit
+from cjm.datasets._moments import MOMENTS, PlantedMoment
 from cjm.datasets._world import Truth, World, open_world, simulate
 
 __all__ = [
     "DESIGN",
+    "MOMENTS",
     "PATHS",
     "VISITS",
     "Design",
+    "PlantedMoment",
     "PlantedPath",
     "Truth",
     "Visit",

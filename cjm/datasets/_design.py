@@ -155,6 +155,8 @@ OPEN_HOURS = {"web": (7, 23), "app": (7, 23), "store": (9, 19), "call": (8, 19),
 _OTHERS = (
     "web:view_offer", "email:sent_statement", "email:sent_tips", "email:opened_tips", "app:setup_start",
     "app:setup_done", "web:register_done", "account:registered", "account:cancelled",
+    "web:retention_offer", "store:renew", "network:handset_change", "network:connection_failed", "card:payment",
+    "atm:insufficient_funds",
 )  # fmt: skip
 TOUCHPOINTS: tuple[str, ...] = tuple(dict.fromkeys([*(step for visit in VISITS for step in visit.steps), *_OTHERS]))
 CODES = {touchpoint: code for code, touchpoint in enumerate(TOUCHPOINTS)}

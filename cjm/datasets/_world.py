@@ -16,7 +16,8 @@ import polars as pl
 
 from cjm.datasets._design import DESIGN, PATHS
 from cjm.datasets._happen import Clock, Rows, happen
-from cjm.datasets._logs import Names, identify, identities, write_up
+from cjm.datasets._logs import Names, Seen, identify, identities, write_up
+from cjm.datasets._moments import merged, plant
 from cjm.datasets._outcome import churn_times, first_completion
 from cjm.datasets._people import FOREVER, consent_frame, draw_people, times
 from cjm.errors import ArgumentError, InputError
@@ -33,6 +34,7 @@ FILES = {
     "store": "store.csv",
     "email": "email-*.arrow",
 }
+MOMENT_FILES = {"network": "network-*.parquet", "card": "card-*.parquet"}  # only where moments are planted
 _MEANING: dict[str, dict[str, Any]] = {
     "web": {"time": "ts", "event": "page", "ids": {"customer": "user_id", "cookie": "cookie"}},
     "app": {"time": "at", "event": "action", "ids": {"customer": "user", "device": "device"}},
@@ -48,7 +50,15 @@ _MEANING: dict[str, dict[str, Any]] = {
         "time": "sent", "time_format": "s", "event": "mail",
         "ids": {"customer": "customer", "email": "address", "cookie": "cookie"},
     },
+    "network": {"time": "time", "event": "event", "ids": {"customer": "customer"}},
+    "card": {
+        "time": "time", "event": "event", "channel": "channel", "ids": {"customer": "customer"}, "value": "amount",
+    },
 }  # fmt: skip
+_NO_MOMENTS = pl.DataFrame(
+    schema={"moment": pl.String, "person": pl.Int64, "customer": pl.String}
+    | dict.fromkeys(("start", "end", "confirmed_at"), pl.Datetime("us", "UTC"))
+)
 _TRUTH = ("identities", "occurrences", "hazards", "churn")
 
 
@@ -67,17 +77,21 @@ class Truth:
         term, pattern (text; null for ``premium``), hazard_ratio.
     churn : DataFrame
         person, customer, time.
+    moments : DataFrame
+        moment, person, customer, start, end, confirmed_at (null unless it ends with an absence): when the moments of
+        ``cjm.datasets.MOMENTS`` fire; empty unless they were planted.
     """
 
     identities: pl.DataFrame
     occurrences: pl.DataFrame
     hazards: pl.DataFrame
     churn: pl.DataFrame
+    moments: pl.DataFrame
 
 
 @dataclass(frozen=True)
 class World:
-    """Five logs, two tables and the truth behind them.
+    """Five logs (seven with planted moments), two tables and the truth behind them.
 
     Attributes
     ----------
@@ -121,6 +135,7 @@ def simulate(
     intensity: float = 1.0,
     start: date = DESIGN.start,
     block: int = 50_000,
+    moments: bool = False,
 ) -> World:
     """Simulate the logs of a company on five channels, with customers who leave for known reasons.
 
@@ -149,6 +164,9 @@ def simulate(
     block : int
         Persons are made in blocks of this size, each from ``(seed, number of the block)`` alone; memory grows with the
         block, not with ``persons``.
+    moments : bool
+        Whether to plant ``cjm.datasets.MOMENTS`` as well. It adds rows, and logs of the network and of cards; what the
+        world holds without them stays as it is. They change no hazard.
 
     Returns
     -------
@@ -182,31 +200,39 @@ def simulate(
     stride = block + round(block * DESIGN.visitors)
     sizes = [min(block, persons - first) for first in range(0, persons, block)]
     blocks = (
-        _block(np.random.default_rng([seed, number]), number, number * stride, size, clock, linkable, intensity)
+        _block(seed, number, number * stride, size, clock, linkable, intensity, moments=moments)
         for number, size in enumerate(sizes)
     )
     if path is None:
         made = list(blocks)
-        logs = {name: pl.concat([one[0][name] for one in made]) for name in FILES}
+        logs = {name: pl.concat([one[0][name] for one in made]) for name in made[0][0]}
         return _world(logs, [one[1] for one in made])
     return _write(Path(path), blocks)
 
 
 def _block(
-    rng: np.random.Generator, number: int, base: int, size: int, clock: Clock, linkable: float, intensity: float
+    seed: int, number: int, base: int, size: int, clock: Clock, linkable: float, intensity: float, *, moments: bool
 ) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame]]:
     """Return the logs and the tables of one block."""
+    rng = np.random.default_rng([seed, number])
     people = draw_people(rng, base=base, customers=size, days=clock.days, linkable=linkable)
     rows = happen(rng, people, clock, intensity)
     spans = {path.term: first_completion(rows, path, len(people)) for path in PATHS}
     churn = churn_times(rng, people, clock, {term: end for term, (_, end) in spans.items()})
+    undisturbed = rows
     rows = rows.take(rows.time < churn[rows.person])
     left = np.flatnonzero(churn < FOREVER)
     rows = Rows.concat([rows, Rows.plain(left, churn[left], "account:cancelled")])
     rows = rows.take(np.argsort(rows.person * FOREVER + rows.time, kind="stable"))
 
     names = Names.of(people)
-    seen = identify(rng, rows, people)
+    seen = everything = identify(rng, rows, people)
+    if moments:
+        planted = plant(np.random.default_rng([seed, number, 1]), undisturbed, people, churn, clock, names)
+        none = np.full(len(planted.rows.time), -1)
+        everything = Seen(
+            Rows.concat([seen.rows, planted.rows]), np.append(seen.cookie, none), np.append(seen.device, none)
+        )
     epoch, true = clock.epoch, people.number
     who = np.arange(size)
     occurrences = []
@@ -235,13 +261,16 @@ def _block(
             }
         ),
         "consent": consent_frame(rng, people, names.customer, churn, days=clock.days, epoch=epoch),
-        "identities": identities(seen, people, names),
+        "identities": identities(everything, people, names),
         "occurrences": pl.concat(occurrences),
         "churn": pl.DataFrame(
             {"person": true[left], "customer": names.customer.gather(left), "time": times(churn[left], epoch)}
         ),
     }
-    return write_up(rng, seen, people, names, clock, number), tables
+    logs = write_up(rng, seen, people, names, clock, number)
+    if moments:
+        logs, tables["moments"] = merged(logs, planted, names, clock), planted.truth
+    return logs, tables
 
 
 def _world(logs: Mapping[str, str | pl.DataFrame], parts: list[dict[str, pl.DataFrame]]) -> World:
@@ -254,6 +283,7 @@ def _world(logs: Mapping[str, str | pl.DataFrame], parts: list[dict[str, pl.Data
         occurrences=tables["occurrences"],
         hazards=pl.DataFrame(hazards, schema=schema, orient="row"),
         churn=tables["churn"],
+        moments=tables.get("moments", _NO_MOMENTS),
     )
     return World(logs, tables["persons"], tables["consent"], truth)
 
@@ -267,7 +297,8 @@ def _write(folder: Path, blocks: Iterator[tuple[dict[str, pl.DataFrame], dict[st
     (partial / "truth").mkdir(parents=True)
     parts = []
     for number, (logs, tables) in enumerate(blocks):
-        logs["web"].write_parquet(partial / f"web-{number:05}.parquet", compression="zstd", compression_level=12)
+        for name in logs.keys() & {"web", *MOMENT_FILES}:
+            logs[name].write_parquet(partial / f"{name}-{number:05}.parquet", compression="zstd", compression_level=12)
         logs["email"].write_ipc(partial / f"email-{number:05}.arrow", compression="zstd")
         with open(partial / FILES["app"], "ab") as file:
             logs["app"].write_ndjson(file)
@@ -275,13 +306,15 @@ def _write(folder: Path, blocks: Iterator[tuple[dict[str, pl.DataFrame], dict[st
             with open(partial / FILES[name], "ab") as file:
                 logs[name].write_csv(file, separator=separator, include_header=number == 0)
         parts.append(tables)
-    world = _world(_paths(folder), parts)
+    world = _world(_paths(folder, moments="moments" in parts[0]), parts)
     tables = {
         "persons": world.persons.select("customer", "premium", "registered"),
         "consent": world.consent,
         "truth/persons": world.persons,
         **{f"truth/{name}": getattr(world.truth, name) for name in _TRUTH},
     }
+    if "moments" in parts[0]:
+        tables["truth/moments"] = world.truth.moments
     for name, table in tables.items():
         table.write_parquet(partial / f"{name}.parquet", compression="zstd", compression_level=12)
     os.replace(partial, folder)
@@ -307,10 +340,15 @@ def open_world(path: str | Path) -> World:
     folder = Path(path)
     if not (folder / "truth").is_dir():
         raise InputError.at("this is no simulated world", where=str(folder), hint="Name a folder that simulate() wrote")
-    truth = Truth(**{name: pl.read_parquet(folder / "truth" / f"{name}.parquet") for name in _TRUTH})
+    planted = folder / "truth" / "moments.parquet"
+    truth = Truth(
+        **{name: pl.read_parquet(folder / "truth" / f"{name}.parquet") for name in _TRUTH},
+        moments=pl.read_parquet(planted) if planted.exists() else _NO_MOMENTS,
+    )
     persons = pl.read_parquet(folder / "truth" / "persons.parquet")
-    return World(_paths(folder), persons, pl.read_parquet(folder / "consent.parquet"), truth)
+    return World(_paths(folder, moments=planted.exists()), persons, pl.read_parquet(folder / "consent.parquet"), truth)
 
 
-def _paths(folder: Path) -> dict[str, str]:
-    return {name: str(folder / file) for name, file in FILES.items()}
+def _paths(folder: Path, *, moments: bool) -> dict[str, str]:
+    files = FILES | MOMENT_FILES if moments else FILES
+    return {name: str(folder / file) for name, file in files.items()}

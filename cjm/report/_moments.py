@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from cjm.report._charts import Picture, small_bars
+from cjm.report._decisions import decisions
 from cjm.report._section import Col, Section, Tables, counts, groups, has, spans, table
 from cjm.report._text import (
     day,
@@ -87,8 +88,15 @@ def moments(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         Col("action", "action"),
     ]
     safe = by_moment.with_columns(pl.when(pl.col("persons") >= hide).then("found").alias("found"))
+    decided, said = decisions(tables, hide)
     return Section(
-        "moments", "Moments found", f"{title}.", (), (picture,), (table("The moments found", safe, columns),)
+        "moments",
+        "Moments found",
+        f"{title}.",
+        (),
+        (picture,),
+        (table("The moments found", safe, columns), *decided),
+        said,
     )
 
 

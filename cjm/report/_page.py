@@ -74,7 +74,7 @@ def render(tables: Tables, run: Mapping[str, Any]) -> str:
         ``contrast``, ``hazards``, ``hazards_patterns`` (``term``, ``pattern``), ``lead_time`` (``term``, ``left``
         persons, and the quartiles ``p25``, ``p50``, ``p75`` of the Duration from the path to leaving), ``dilution``
         (``term``, ``hazard_ratio``, ``exposed``, ``hidden_max``, ``hazard_ratio_corrected``), ``curves``, ``audit``,
-        ``moments``;
+        ``moments``, ``decisions``;
         with the columns of the functions of the same name. Each is optional; an empty one counts as missing, but an
         empty ``quality`` says that the checks found nothing.
     run : mapping

@@ -16,7 +16,7 @@ CAUSAL = ("because", "cause", "leads to churn", "drive", "due to", "effect of", 
 
 
 # Tables that are shown with another one, or not at all.
-PARTS = {"hazards_patterns", "dilution", "lead_time", "audit", "goal_overlap", "funnel_next"}
+PARTS = {"hazards_patterns", "decisions", "dilution", "lead_time", "audit", "goal_overlap", "funnel_next"}
 
 
 @pytest.fixture(scope="module")
