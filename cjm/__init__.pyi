@@ -45,6 +45,7 @@ from .mining import contrast as contrast
 from .mining import mine_itemsets as mine_itemsets
 from .mining import mine_rules as mine_rules
 from .mining import mine_sequences as mine_sequences
+from .mining import sequence_times as sequence_times
 from .patterns import Pattern as Pattern
 from .patterns import pattern as pattern
 from .survival import Churn as Churn

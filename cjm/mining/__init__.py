@@ -4,5 +4,6 @@ from cjm.mining._contrast import contrast
 from cjm.mining._itemsets import mine_itemsets
 from cjm.mining._rules import mine_rules
 from cjm.mining._sequences import mine_sequences
+from cjm.mining._times import sequence_times
 
-__all__ = ["contrast", "mine_itemsets", "mine_rules", "mine_sequences"]
+__all__ = ["contrast", "mine_itemsets", "mine_rules", "mine_sequences", "sequence_times"]
