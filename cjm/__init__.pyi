@@ -50,6 +50,7 @@ from .mining import mine_sequences as mine_sequences
 from .mining import mine_sequential_rules as mine_sequential_rules
 from .mining import split_persons as split_persons
 from .moments import decide as decide
+from .mining import sequence_times as sequence_times
 from .patterns import Pattern as Pattern
 from .patterns import pattern as pattern
 from .survival import Churn as Churn

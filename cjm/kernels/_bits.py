@@ -4,32 +4,42 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import types
-from numba.core.errors import TypingError
 from numba.extending import intrinsic
+
+from cjm.kernels._jit import kernel
 
 __all__ = ["leading_zeros", "trailing_zeros"]
 
 
 @intrinsic
-def trailing_zeros(context: Any, bits: Any) -> Any:
-    """Return how many zeros there are below the lowest bit of a uint64: 64 if there is none."""
-    return _counted("cttz", bits)
+def _trailing(context: Any, bits: Any) -> Any:
+    return _counting("cttz", bits)
 
 
 @intrinsic
-def leading_zeros(context: Any, bits: Any) -> Any:
-    """Return how many zeros there are above the highest bit of a uint64: 64 if there is none."""
-    return _counted("ctlz", bits)
+def _leading(context: Any, bits: Any) -> Any:
+    return _counting("ctlz", bits)
 
 
-def _counted(name: str, bits: Any) -> Any:
-    if bits != types.uint64:
-        raise TypingError(f"bits are uint64, not {bits}")
+def _counting(instruction: str, bits: Any) -> Any:
+    """Return what numba needs of an intrinsic: its signature (int64 of uint64) and what writes the instruction."""
 
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        from llvmlite import ir
+    def write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        zero_is_undefined = context.get_constant(types.boolean, False)
+        return getattr(builder, instruction)(arguments[0], zero_is_undefined)
 
-        return getattr(builder, name)(arguments[0], ir.Constant(ir.IntType(1), 0))
+    return types.int64(bits), write
 
-    return types.uint64(types.uint64), build
+
+@kernel
+def trailing_zeros(bits: np.uint64) -> int:
+    """Return how many zeros there are below the lowest bit: 64 if there is no bit."""
+    return _trailing(bits)  # type: ignore[call-arg]
+
+
+@kernel
+def leading_zeros(bits: np.uint64) -> int:
+    """Return how many zeros there are above the highest bit: 64 if there is no bit."""
+    return _leading(bits)  # type: ignore[call-arg]

@@ -72,10 +72,10 @@ def covered(
 ) -> npt.NDArray[np.bool_]:
     """Mark the patterns that another one covers.
 
-    (int32[:], int64[:], int64[:], bool, bool, bool) -> bool[:]. A pattern covers those that it becomes without one of its
-    items; if ``unbroken``, those that stand in it side by side. ``same_count``: only if both have the same support (the
-    others are closed), else in any case (the others are maximal). ``whole``: mark the pattern that covers another, not
-    the one that is covered (with ``same_count``, the others are generators).
+    (int32[:], int64[:], int64[:], bool, bool, bool) -> bool[:]. A pattern covers those that it becomes without one of
+    its items; if ``unbroken``, those that stand in it side by side. ``same_count``: only if both have the same support
+    (the others are closed), else in any case (the others are maximal). ``whole``: mark the pattern that covers another,
+    not the one that is covered (with ``same_count``, the others are generators).
     """
     table = pattern_table(values, offsets)
     marked = np.zeros(len(counts), dtype=np.bool_)

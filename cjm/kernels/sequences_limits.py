@@ -1,9 +1,9 @@
 """Frequent sequences under limits on gaps and span, and over events that stand for several items.
 
 A node of the search is a pattern with its entries: every place where it can end, each with the latest possible start.
-Ends and their starts rise together, so an event is reached best from the last end that the shortest gap allows: that one
-has the shortest gap and the latest start of all. So a place is looked at once for a node, and a row counts for an item if
-any occurrence keeps the limits.
+Ends and their starts rise together, so an event is reached best from the last end that the shortest gap allows: that
+one has the shortest gap and the latest start of all. So a place is looked at once for a node, and a row counts for an
+item if any occurrence keeps the limits.
 
 References
 ----------

@@ -15,8 +15,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from cjm.kernels._jit import kernel
 from cjm.kernels._bits import leading_zeros, trailing_zeros
+from cjm.kernels._jit import kernel
 from cjm.kernels.sequences_index import grown, grown_table
 
 __all__ = ["grow_masks", "to_masks"]
@@ -136,9 +136,10 @@ def grow_masks(
 ) -> tuple[MaskArray, PlaceArray, PlaceArray, CodeArray, CodeArray, IntArray, IntArray, int]:  # fmt: skip
     """Add all patterns that begin with ``path[:length]`` and go on, below a node with ``rows`` as masks.
 
-    (uint64[:], uint16[:], uint16[:], int64, int64[:], int64[:], int32[:], int64 x 6, uint8[:], int32[:], int64[:], int64[:], int64) -> the
-    arrays, longer where they had to be, and how many patterns there are now. ``item`` and ``support`` are those of the
-    children of the node; the masks of child ``i`` are ``masks[i * rows:(i + 1) * rows]``.
+    (uint64[:], uint16[:], uint16[:], int64, int64[:], int64[:], int64, int64, int32[:], int64 x 5, uint8[:], int32[:],
+    int64[:], int64[:], int64) -> the arrays, longer where they had to be, and how many patterns there are now. ``item``
+    and ``support`` are those of the children of the node, of which those from ``first_child`` to ``stop_child`` are
+    gone through; the masks of child ``i`` are ``masks[i * rows:(i + 1) * rows]``.
     """
     n_values = bounds[n_patterns]
     after = np.empty(rows, dtype=np.uint64)

@@ -95,8 +95,8 @@ def _count_pairs(
 ) -> None:
     """Count the rows that hold each pair of items, one after the other: in ``pairs[second * width + first]``.
 
-    ``met`` lists the items of a row in the order in which they first occur; ``mark`` is, of an item met before, one more
-    than how many items were met before it or, if it was met more than once, before its last place.
+    ``met`` lists the items of a row in the order in which they first occur; ``mark`` is, of an item met before, one
+    more than how many items were met before it or, if it was met more than once, before its last place.
     """
     place = lo
     while place < hi:
@@ -163,10 +163,10 @@ def frequent(
     """Find the sequences that begin with an item of ``[first_item, stop_item)`` and enough rows support.
 
     (int32[:], int32[:], int64[:], int64 x 8, uint8[:]) -> items of the patterns end to end, their offsets, their
-    supports, in lexicographic order. ``code`` holds the rows, each closed by -1; ``places`` the first place of each item
-    in each row. Of ``parts`` parts into which the second items are cut the one numbered ``part`` is done; part 0 has the
-    first item alone as well. Ends early, with ``max_patterns + 1`` patterns, when there are more than ``max_patterns``,
-    and with any number when somebody sets ``stop``.
+    supports, in lexicographic order. ``code`` holds the rows, each closed by -1; ``places`` the first place of each
+    item in each row. Of ``parts`` parts into which the second items are cut the one numbered ``part`` is done; part 0
+    has the first item alone as well. Ends early, with ``max_patterns + 1`` patterns, when there are more than
+    ``max_patterns``, and with any number when somebody sets ``stop``.
     """
     n_items = len(place_offsets) - 1
     values = np.empty(1024, dtype=np.int32)

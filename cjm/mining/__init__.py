@@ -7,6 +7,7 @@ from cjm.mining._itemsets import mine_itemsets
 from cjm.mining._rules import mine_rules
 from cjm.mining._sequences import mine_sequences
 from cjm.mining._sequential_rules import mine_sequential_rules
+from cjm.mining._times import sequence_times
 
 __all__ = [
     "contrast",
@@ -15,5 +16,6 @@ __all__ = [
     "mine_rules",
     "mine_sequences",
     "mine_sequential_rules",
+    "sequence_times",
     "split_persons",
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,57 +12,17 @@ import numpy.typing as npt
 
 from cjm.errors import RunError
 from cjm.mining._family import NO_LIMIT, Family
+from cjm.mining._limits import Limits
+from cjm.mining._rows import check_size_of_rows, rows_of
 from cjm.mining._units import Units
 from cjm.progress import bar
 from cjm.ragged import Ragged
 
-__all__ = ["Limits", "search", "supports"]
+__all__ = ["search", "supports"]
 
 IntArray = npt.NDArray[np.int64]
 CodeArray = npt.NDArray[np.int32]
 _PIECES = 32  # for each thread: first items differ a hundredfold in work
-_MOST = 2**31 - 2**16  # items: places are numbers of 32 bits
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits on one occurrence of a sequence, inclusive; None where there is none.
-
-    Attributes
-    ----------
-    max_gap, min_gap, within : int or None
-        Microseconds.
-    max_gap_events, min_gap_events : int or None
-        1 is the very next event.
-    """
-
-    max_gap: int | None = None
-    min_gap: int | None = None
-    within: int | None = None
-    max_gap_events: int | None = None
-    min_gap_events: int | None = None
-
-    @property
-    def in_time(self) -> bool:
-        """Whether any limit is one of time."""
-        return not (self.max_gap is None and self.min_gap is None and self.within is None)
-
-    @property
-    def given(self) -> bool:
-        """Whether there is any limit."""
-        return self.in_time or not (self.max_gap_events is None and self.min_gap_events is None)
-
-    @property
-    def unbroken(self) -> bool:
-        """Whether leaving out a step in between may break a limit."""
-        return not (self.max_gap is None and self.max_gap_events is None)
-
-    def values(self) -> IntArray:
-        """Return the limits as kernels take them."""
-        most = [NO_LIMIT if limit is None else min(limit, NO_LIMIT) for limit in (self.max_gap, self.within)]
-        most_events = NO_LIMIT if self.max_gap_events is None else min(self.max_gap_events, NO_LIMIT)
-        least = min(self.min_gap or 0, NO_LIMIT)
-        return np.array([most[0], least, most[1], most_events, min(self.min_gap_events or 1, NO_LIMIT)], dtype=np.int64)
 
 
 def supports(units: Units) -> tuple[IntArray, int]:
@@ -141,7 +100,7 @@ def _free(units: Units, new_code: CodeArray, support: IntArray, limits: Limits) 
         closed_rows(as_array(part.code, np.int32), as_array(part.offsets, np.int64), recode) for part in units.parts()
     ]
     code = rows[0] if len(rows) == 1 else np.concatenate(rows)
-    _check(len(code), units)
+    check_size_of_rows(len(code), units.where)
     del rows
     place_offsets = np.concatenate(([0], np.cumsum(support))).astype(np.int64)
     places = first_places(code, place_offsets)
@@ -150,34 +109,22 @@ def _free(units: Units, new_code: CodeArray, support: IntArray, limits: Limits) 
 
 def _limited(units: Units, new_code: CodeArray, support: IntArray, limits: Limits) -> Mine:
     """Return the search under limits, or over events that stand for several items."""
-    from cjm.kernels._jit import as_array
-    from cjm.kernels.sequences_index import keep_items, occurrences
     from cjm.kernels.sequences_limits import frequent_limited
 
-    recode = as_array(new_code, np.int32)
-    codes, rows, offsets, events, times = [], [], [np.zeros(1, dtype=np.int64)], [], []
-    before_rows = before_items = before_events = 0
-    for part in units.parts():
-        code, ends, source, row = keep_items(as_array(part.code, np.int32), as_array(part.offsets, np.int64), recode)
-        codes.append(code)
-        rows.append((row + before_rows).astype(np.int32))
-        offsets.append(ends[1:] + before_items)
-        events.append((part.event[source] + before_events).astype(np.int32))
-        times.append(part.time[source] if limits.in_time else np.zeros(0, dtype=np.int64))
-        before_rows += len(part.offsets) - 1
-        before_items += len(code)
-        before_events += int(part.event[-1]) + 1 if len(part.event) else 0
-        _check(max(before_items, before_events), units)
-    code, row, event = np.concatenate(codes), np.concatenate(rows), np.concatenate(events)
-    offset, time = np.concatenate(offsets), np.concatenate(times)
-    places, place_offsets = occurrences(as_array(code, np.int32), as_array(row, np.int64), len(support), False)
-    fixed: tuple[Any, ...] = (code, row, offset, event, time, limits.values(), places.astype(np.int32), place_offsets)
-    return lambda *rest: frequent_limited(*fixed, support, *rest)
-
-
-def _check(size: int, units: Units) -> None:
-    if size > _MOST:
-        raise RunError.at(f"{size:,} events are too many", where=units.where, hint="Mine a sample of persons")
+    rows = rows_of(units, new_code, len(support), in_time=limits.in_time)
+    values = limits.values()
+    return lambda *rest: frequent_limited(
+        rows.code,
+        rows.row,
+        rows.offsets,
+        rows.event,
+        rows.time,
+        values,
+        rows.places,
+        rows.place_offsets,
+        support,
+        *rest,
+    )
 
 
 def _mined(

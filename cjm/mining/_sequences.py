@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from cjm.durations import Duration, to_us
+from cjm.durations import Duration
 from cjm.errors import ArgumentError
 from cjm.journeys import Journeys
 from cjm.mining._family import (
@@ -25,11 +24,12 @@ from cjm.mining._family import (
     ragged_lists,
     to_min_count,
 )
-from cjm.mining._search import Limits, search, supports
+from cjm.mining._limits import check_whole, limits_of
+from cjm.mining._search import search, supports
 from cjm.mining._units import Taxonomy, Units, codes_of, units_of
 from cjm.ragged import Ragged
 
-__all__ = ["limits_of", "mine_sequences", "some"]
+__all__ = ["mine_sequences"]
 
 IntArray = npt.NDArray[np.int64]
 _WHERE = "mine_sequences"
@@ -98,8 +98,8 @@ def mine_sequences(
         All of these touchpoints, none of these are in the sequence. Events of forbidden ones still count as events for
         gaps.
     taxonomy : mapping of str to str or sequence of str, optional
-        The group or groups of a touchpoint, and of a group. A step may be a touchpoint or a group, on any level; no event
-        makes two steps. Groups can be named in ``start``, ``end``, ``required`` and ``forbidden``.
+        The group or groups of a touchpoint, and of a group. A step may be a touchpoint or a group, on any level; no
+        event makes two steps. Groups can be named in ``start``, ``end``, ``required`` and ``forbidden``.
     collapse : bool
         Take events of one touchpoint in a row as one, the first.
     max_patterns : int
@@ -115,8 +115,8 @@ def mine_sequences(
     Returns
     -------
     polars.DataFrame
-        Contract SEQUENCES: ``pattern``, ``length``, ``persons`` (sessions with ``by="session"``, journeys with a frame),
-        ``support`` (their share). Sorted by ``persons`` (most first), ``length``, ``pattern``.
+        Contract SEQUENCES: ``pattern``, ``length``, ``persons`` (sessions with ``by="session"``, journeys with a
+        frame), ``support`` (their share). Sorted by ``persons`` (most first), ``length``, ``pattern``.
 
     Raises
     ------
@@ -151,10 +151,10 @@ def mine_sequences(
     check_choice("engine", engine, ("numba", "prefixspan"), _WHERE)
     check_lengths(min_length, max_length, max_patterns, _WHERE)
     for name, value in {"top_k": top_k, "threads": threads}.items():
-        _check_whole(name, value)
+        check_whole(name, value, _WHERE)
     if min_support is None and top_k is None:
         raise ArgumentError.at("neither min_support nor top_k is given", where=_WHERE, hint="Give one of them")
-    limits = limits_of(max_gap, min_gap, within, max_gap_events, min_gap_events)
+    limits = limits_of(max_gap, min_gap, within, max_gap_events, min_gap_events, _WHERE)
     if engine == "prefixspan" and (limits.given or taxonomy is not None):
         raise ArgumentError.at(
             "engine='prefixspan' knows no limits on gaps and span and no taxonomy",
@@ -162,12 +162,12 @@ def mine_sequences(
             hint="Leave them out, or use engine='numba'",
         )
     units = units_of(
-        journeys, by, where=_WHERE, taxonomy=taxonomy, collapse=collapse, required=some(required), end=some(end)
+        journeys, by, where=_WHERE, taxonomy=taxonomy, collapse=collapse, required=_some(required), end=_some(end)
     )
     support, n = supports(units)
-    support[codes_of(some(forbidden), units.names, "forbidden", _WHERE)] = 0
-    first = np.full(len(support), not some(start))
-    first[codes_of(some(start), units.names, "start", _WHERE)] = True
+    support[codes_of(_some(forbidden), units.names, "forbidden", _WHERE)] = 0
+    first = np.full(len(support), not _some(start))
+    first[codes_of(_some(start), units.names, "start", _WHERE)] = True
     least = to_min_count(1 if min_support is None else min_support, n, _WHERE)
 
     def mined(min_count: int) -> Family:
@@ -197,35 +197,9 @@ def mine_sequences(
     return _to_frame(family, units.names, n).head(top_k if top_k is not None else len(family.counts))
 
 
-def some(names: str | Sequence[str]) -> list[str]:
+def _some(names: str | Sequence[str]) -> list[str]:
     """Return one name, or several, as a list."""
     return [names] if isinstance(names, str) else list(names)
-
-
-def limits_of(
-    max_gap: Duration | None,
-    min_gap: Duration | None,
-    within: Duration | None,
-    max_gap_events: int | None,
-    min_gap_events: int | None,
-) -> Limits:
-    """Check the limits on an occurrence.
-
-    Raises
-    ------
-    ArgumentError
-        For a bare number as duration, or a number of events below 1.
-    """
-    _check_whole("max_gap_events", max_gap_events)
-    _check_whole("min_gap_events", min_gap_events)
-    times = {"max_gap": max_gap, "min_gap": min_gap, "within": within}
-    us = {name: None if value is None else to_us(value, name) for name, value in times.items()}
-    return Limits(**us, max_gap_events=max_gap_events, min_gap_events=min_gap_events)
-
-
-def _check_whole(name: str, value: object) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, Integral) or value < 1):
-        raise ArgumentError.at(f"{name} is {value!r}", where=_WHERE, hint="Give a whole number of 1 or more")
 
 
 def _wanted(family: Family, units: Units) -> Family:

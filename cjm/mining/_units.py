@@ -35,12 +35,15 @@ class Part:
         Row of the event of each item, ascending.
     time : ndarray of int64
         Of each item, microseconds.
+    unit : ndarray of int64, shape (units,)
+        Number of the person, session or journey.
     """
 
     code: CodeArray
     offsets: IntArray
     event: IntArray
     time: IntArray
+    unit: IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +74,10 @@ class Units:
             return
         for bucket in self.journeys.buckets():
             offsets = unit_offsets(bucket, self.by, self.where)  # type: ignore[arg-type]
-            yield self._prepared(bucket.arrays.code, offsets, bucket.arrays.time)
+            unit = bucket.arrays.person if self.by == "person" else bucket.arrays.session_number
+            yield self._prepared(bucket.arrays.code, offsets, bucket.arrays.time, unit)
 
-    def _prepared(self, code: CodeArray, offsets: IntArray, time: IntArray) -> Part:
+    def _prepared(self, code: CodeArray, offsets: IntArray, time: IntArray, unit: IntArray) -> Part:
         event = np.arange(len(code), dtype=np.int64)
         if self.collapse and len(code):
             keep = np.ones(len(code), dtype=np.bool_)
@@ -92,7 +96,7 @@ class Units:
             code = self.new_code[code]
         for wanted in [*([one] for one in self.required), *([self.ends] if len(self.ends) else [])]:
             code, offsets, event, time = _holding(code, offsets, event, time, np.asarray(wanted))
-        return Part(code, offsets, event, time)
+        return Part(code, offsets, event, time, unit)
 
 
 def units_of(
@@ -179,8 +183,8 @@ def _groups(taxonomy: Taxonomy, touchpoints: Sequence[str], where: str) -> dict[
     return result
 
 
-def _of_frame(frame: pl.DataFrame, journeys: Journeys, where: str) -> tuple[CodeArray, IntArray, IntArray]:
-    """Return codes, offsets and times of the journeys in a frame that ``goal_events`` returned."""
+def _of_frame(frame: pl.DataFrame, journeys: Journeys, where: str) -> tuple[CodeArray, IntArray, IntArray, IntArray]:
+    """Return codes, offsets, times and numbers of the journeys in a frame that ``goal_events`` returned."""
     for name in ("journey", "touchpoint", "time"):
         if name not in frame.columns:
             raise ContractError.at(
@@ -193,11 +197,10 @@ def _of_frame(frame: pl.DataFrame, journeys: Journeys, where: str) -> tuple[Code
     distinct = frame["touchpoint"].unique().cast(pl.String)
     codes = pl.DataFrame({"touchpoint": distinct, "code": journeys.codes(distinct.to_list())})
     joined = frame.select(pl.col("touchpoint").cast(pl.String)).join(codes, on="touchpoint", maintain_order="left")
-    return (
-        joined["code"].to_numpy(),
-        offsets_of_sorted(frame["journey"].to_numpy()),
-        frame["time"].cast(pl.Datetime("us", "UTC")).to_physical().to_numpy(),
-    )
+    journey = frame["journey"].cast(pl.Int64).to_numpy()
+    offsets = offsets_of_sorted(journey)
+    time = frame["time"].cast(pl.Datetime("us", "UTC")).to_physical().to_numpy()
+    return joined["code"].to_numpy(), offsets, time, journey[offsets[:-1]]
 
 
 def _holding(

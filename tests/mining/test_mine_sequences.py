@@ -149,7 +149,7 @@ def test_find_returns_who_went_through_groups_and_through_neighbours(rows):
     journeys = journeys_of(rows)
     there = journeys.touchpoints["touchpoint"].to_list()
     mined = mine_sequences(
-        journeys, min_support=1, max_length=3, max_gap_events=1, taxonomy={name: "any" for name in there[:2]}
+        journeys, min_support=1, max_length=3, max_gap_events=1, taxonomy=dict.fromkeys(there[:2], "any")
     )
     patterns = {}
     for i, names in enumerate(mined["pattern"]):
