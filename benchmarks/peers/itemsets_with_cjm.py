@@ -14,7 +14,7 @@ def prepare(baskets: list[list[int]], min_count: int) -> Ragged:
     """Return the baskets end to end; mine them once, which compiles."""
     offsets = np.concatenate(([0], np.cumsum([len(items) for items in baskets])))
     given = Ragged(np.array([item for items in baskets for item in items], dtype=np.int32), offsets)
-    mine(given, len(baskets))
+    mine(given, min_count)
     return given
 
 
