@@ -31,18 +31,18 @@ def refuse_bias(journeys: Journeys, subjects: Subjects, *, effect: str, clock: s
     reason = None
     if effect == "ever":
         reason = (
-            "whoever stays longer has more time to complete a path, so as a fixed property even a meaningless path looks "
-            'protective. Use effect="onward"'
+            "whoever stays longer has more time to complete a path, so as a fixed property even a meaningless path "
+            'looks protective. Use effect="onward"'
         )
     elif subjects.churn.kind == "inactive" and clock == "time":
         reason = (
-            f"nobody can have been silent for {subjects.churn} soon after any event, so every path looks protective. Use "
-            'clock="event"'
+            f"churn is {subjects.churn}, and nobody can have been silent for so long soon after an event, so every path "
+            'looks protective. Use clock="event"'
         )
     elif subjects.churn.kind == "table" and _inferred(journeys, subjects):
         reason = (
-            "the times of churn lie at, or at one fixed distance after, the last events of those who churned, so they were "
-            "inferred from silence: the last event is churn and path at once. Use Churn.inactive(gap)"
+            "the times of churn lie at, or at one fixed distance after, the last events of those who churned, so they "
+            "were inferred from silence: the last event is churn and path at once. Use Churn.inactive(gap)"
         )
     if reason is not None:
         raise ArgumentError.at(reason, where="PathHazard.fit", hint=_MEND)

@@ -295,9 +295,7 @@ def cox(
         loglik=(best.first[0], best.loglik),
         robust=cluster is not None and penalty == 0,
         means=compressed.by_term(compressed.means),
-        summary=hazard_table(
-            terms, coef, np.sqrt(np.diag(covariance)) / spread, *compressed.exposure.T, level=level
-        ),
+        summary=hazard_table(terms, coef, np.sqrt(np.diag(covariance)) / spread, *compressed.exposure.T, level=level),
         tests=fit_tests(best, covariance) if penalty == 0 else fit_tests(None, covariance),
         rows=len(problem.died),
         events=int(problem.died.sum()),

@@ -82,8 +82,8 @@ def event_table(
     Returns
     -------
     polars.DataFrame
-        ``person``, ``time``, ``number`` (of the event, from 1), ``churned`` (nothing followed within the gap), a Boolean
-        column a path, and the attributes of the subjects; sorted by person and time.
+        ``person``, ``time``, ``number`` (of the event, from 1), ``churned`` (nothing followed within the gap), a
+        Boolean column a path, and the attributes of the subjects; sorted by person and time.
 
     Raises
     ------
@@ -147,8 +147,8 @@ def landmark_table(
     Raises
     ------
     ArgumentError
-        For churn by silence: those who were active shortly before a landmark cannot have churned soon after it, so every
-        path looks protective.
+        For churn by silence: those who were active shortly before a landmark cannot have churned soon after it, so
+        every path looks protective.
 
     Examples
     --------
@@ -183,8 +183,8 @@ def period_table(
     """Return a row a person and period: paths completed by its start, and churn within it.
 
     Only periods that a person was at risk in from their start, and that ended in churn or were observed to their end,
-    have a row. For classifiers of any kind (gradient boosting, logistic regression): the product of 1 - probability over
-    periods is a survival curve.
+    have a row. For classifiers of any kind (gradient boosting, logistic regression): the product of 1 - probability
+    over periods is a survival curve.
 
     Parameters
     ----------

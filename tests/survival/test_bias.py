@@ -66,7 +66,9 @@ def test_a_table_of_cancellations_is_not():
     assert PathHazard(patterns=PATH).fit(journeys, people).summary.height == 1
     # nor are times that have nothing to do with events
     rng = np.random.default_rng(0)
-    moved = times.with_columns(pl.col("time") + pl.Series(rng.integers(1, 10**12, times.height)).cast(pl.Duration("us")))
+    moved = times.with_columns(
+        pl.col("time") + pl.Series(rng.integers(1, 10**12, times.height)).cast(pl.Duration("us"))
+    )
     later = subjects(journeys, Churn.table(moved), persons=plans)
     assert PathHazard(patterns=PATH).fit(journeys, later).summary.height == 1
 
