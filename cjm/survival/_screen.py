@@ -15,7 +15,7 @@ from cjm.errors import ArgumentError, ContractError, InputError
 from cjm.journeys import Journeys
 from cjm.patterns import Pattern
 from cjm.statistics import benjamini_hochberg
-from cjm.survival._bias import refuse_spells
+from cjm.survival._bias import refuse_bias, refuse_spells
 from cjm.survival._design import FloatArray, groups, require
 from cjm.survival._known import first_completions
 from cjm.survival._screen_tables import Entries, event_tables, time_tables
@@ -45,6 +45,7 @@ def screen(
     within: Duration | None = None,
     draws: int = 1000,
     seed: int = 0,
+    allow_bias: bool = False,
     level: float = 0.95,
 ) -> pl.DataFrame:
     """Test for each of many paths, alone, whether churn differs after it.
@@ -81,6 +82,8 @@ def screen(
         Limits with which lists of touchpoints were mined.
     draws, seed : int
         Of the resampling.
+    allow_bias : bool
+        Go on where times of churn are those of last events, which were inferred from silence.
     level : float
         Of the intervals.
 
@@ -97,7 +100,7 @@ def screen(
     Raises
     ------
     ArgumentError
-        For an argument that cannot be meant.
+        For an argument that cannot be meant, or times of churn that were inferred from silence.
     InputError
         If nobody churned.
 
@@ -129,6 +132,8 @@ def screen(
     if not 0 < level < 1 or draws < 1:
         raise ArgumentError.at(f"level is {level}, draws {draws}", where=_WHERE, hint="Such as 0.95 and 1000")
     refuse_spells(subjects, where=_WHERE)
+    if not allow_bias:
+        refuse_bias(journeys, subjects, effect=effect, clock="auto", where=_WHERE)
     named, seen = _named(patterns, max_gap, within)
     if family is not None and (family < len(named) or control == "max-t"):
         raise ArgumentError.at(

@@ -157,6 +157,7 @@ def test_silence_is_refused_where_it_would_mislead():
     for call in (
         lambda **more: landmark_table(quiet, journeys, "a:p", at="30d", **more),
         lambda **more: period_table(quiet, journeys, "a:p", every="30d", **more),
+        lambda **more: spell_table(quiet, journeys, "a:p", **more),
     ):
         with pytest.raises(ArgumentError, match="looks protective"):
             call()
