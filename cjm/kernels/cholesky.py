@@ -14,8 +14,10 @@ FloatArray = npt.NDArray[np.float64]
 
 @kernel
 def factor(a: FloatArray, least: float) -> tuple[FloatArray, int]:
-    """Return the lower Cholesky factor of ``a``, and the first column of which less than ``least`` of its diagonal is
-    left once the columns before it are taken out, or -1; the factor is complete up to that column.
+    """Return the lower Cholesky factor of ``a``, and the first column that depends on those before it, or -1.
+
+    That is one of which less than ``least`` of its diagonal is left once the columns before it are taken out; the
+    factor is complete up to it.
     """
     p = len(a)
     lower = np.zeros((p, p), dtype=np.float64)

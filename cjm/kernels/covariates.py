@@ -82,7 +82,7 @@ def take_rows(
 def exposed(
     column: FloatArray, group: IntArray, event: npt.NDArray[np.bool_], mark: int, marks: IntArray
 ) -> tuple[int, int]:
-    """Return the groups with a row that is not zero, and the events in such rows; ``marks`` by group, below ``mark``."""
+    """Return the groups with a row that is not zero, and the events in such rows; ``marks`` lie below ``mark``."""
     groups = 0
     events = 0
     for i in range(len(column)):

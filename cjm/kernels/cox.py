@@ -1,8 +1,8 @@
 """Sums over the risk sets of a Cox model, in ranges of event times and ranges of rows.
 
-Rows are sorted by falling ``last``, events first; row ``i`` is at risk at event times ``first[i] .. last[i]``. Terms are
-the rare indicators, then the others: row ``i`` has a one at the indicators ``ones[at[i]:at[i + 1]]``, in ascending order,
-and the values ``dense[i]``.
+Rows are sorted by falling ``last``, events first; row ``i`` is at risk at event times ``first[i] .. last[i]``. Terms
+are the rare indicators, then the others: row ``i`` has a one at the indicators ``ones[at[i]:at[i + 1]]``, in ascending
+order, and the values ``dense[i]``.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def _add(table, k, i, factor, at, ones, dense):  # type: ignore[no-untyped-def]
 
 @kernel
 def bucket_sums(low, high, at, ones, dense, risk, event, last, first, stays, sums, dead):  # type: ignore[no-untyped-def]
-    """Add risks and risks times covariates of rows ``[low, high)`` where the rows end, and take them off where they
-    start, so that sums from the last event time on are those of its risk set; in ``dead``, the rows with an event.
+    """Add risks and risks times covariates of rows ``[low, high)`` where they end, and take them off where they start.
 
+    Sums from the last event time down to one are then those of its risk set. ``dead`` holds the rows with an event.
     ``stays[k]`` says whether some row is at risk at event time ``k`` and at the one before. If not, sums begin afresh,
     and nothing need be taken off.
 
@@ -82,8 +82,8 @@ def bucket_times(  # type: ignore[no-untyped-def]
 ):
     """Collect what :func:`scan_times` does from the sums of :func:`bucket_sums`, which are overwritten.
 
-    Signature: (float64[:, :], float64[:, :], bool[:], int64[:], float64[:], float64[:], bool, float64[:, :], float64[:],
-    float64[:], float64[:, :], float64[:, :], float64[:, :]) -> float64.
+    Signature: (float64[:, :], float64[:, :], bool[:], int64[:], float64[:], float64[:], bool, float64[:, :],
+    float64[:], float64[:], float64[:, :], float64[:, :], float64[:, :]) -> float64.
     """
     loglik = 0.0
     mixed = np.zeros(sums.shape[1] - 1, dtype=np.float64)
@@ -148,8 +148,9 @@ def _time(  # type: ignore[no-untyped-def]
 
 @kernel
 def pass_times(low, high, added, removed, sums, at, ones, dense, risk, last, first, by_first):  # type: ignore[no-untyped-def]
-    """Walk over event times ``[low, high)`` from the last to the first, adding rows as they end and removing them as
-    they start, in ``sums`` only; return whether the risk set was empty in between, so that ``sums`` began afresh.
+    """Walk over event times ``[low, high)`` from the last to the first, adding rows as they end to ``sums``.
+
+    They are removed as they start. Returns whether the risk set was empty in between, so that ``sums`` began afresh.
 
     Signature: (int64, int64, int64, int64, float64[:, :], int64[:], uint16[:], float64[:, :], float64[:], int32[:],
     int32[:], int32[:]) -> bool.
@@ -215,7 +216,7 @@ def scan_times(  # type: ignore[no-untyped-def]
 def row_sums(  # type: ignore[no-untyped-def]
     low, high, at, ones, dense, risk, weight, event, last, first, total, tied, scale, gram, score
 ):
-    """Add to ``score`` the observed less the expected covariates of rows ``[low, high)``, to ``gram`` X' diag(expected) X.
+    """Add the observed less the expected covariates of rows to ``score``, and X' diag(expected) X to ``gram``.
 
     ``total[k]`` is the hazard before event time ``k``, ``tied`` what an event is spared at its own time. Only the upper
     half of ``gram`` is filled.
@@ -269,9 +270,9 @@ def row_sums(  # type: ignore[no-untyped-def]
 def group_scores(  # type: ignore[no-untyped-def]
     at, ones, dense, risk, weight, event, last, first, total, tied, means, drift, drift_tied, group, found
 ):
-    """Add each row's contribution to the gradient to the row ``group[i]`` of ``found``; its last column is observed less
-    expected events.
+    """Add each row's contribution to the gradient to the row ``group[i]`` of ``found``.
 
+    Its last column is observed less expected events.
     ``total`` and ``drift`` are sums over the event times before each; ``tied`` and ``drift_tied`` what an event is
     spared at its own time; ``means`` the covariate means at each event time.
 
@@ -296,7 +297,8 @@ def group_scores(  # type: ignore[no-untyped-def]
 def schoenfeld(at, ones, dense, weight, event, last, means, found):  # type: ignore[no-untyped-def]
     """Write, for each row with an event, its weight times (covariates less their mean among those at risk).
 
-    Signature: (int64[:], uint16[:], float64[:, :], float64[:], bool[:], int32[:], float64[:, :], float64[:, :]) -> none.
+    Signature: (int64[:], uint16[:], float64[:, :], float64[:], bool[:], int32[:], float64[:, :], float64[:, :]) ->
+    none.
     """
     p = found.shape[1] - 1
     place = 0

@@ -1,8 +1,8 @@
 """A hazard ratio for each of many paths at once, each alone in the model.
 
-Entries are the persons who completed a path: entries of path ``j`` are ``offsets[j] .. offsets[j + 1]``. The person of an
-entry is exposed from event time ``first`` on (-1: never while at risk), and ``until`` is twice the number of the last
-event time at which the person is at risk, counted from 1 (0: none), plus one if the person churns then.
+Entries are the persons who completed a path: entries of path ``j`` are ``offsets[j] .. offsets[j + 1]``. The person of
+an entry is exposed from event time ``first`` on (-1: never while at risk), and ``until`` is twice the number of the
+last event time at which the person is at risk, counted from 1 (0: none), plus one if the person churns then.
 """
 
 from __future__ import annotations
@@ -53,14 +53,13 @@ def place_times(low, high, subject, time, who, times, group_start, lookup, step,
 
 @kernel
 def place_events(low, high, subject, time, who, row_time, row_number, every, first, until, days):  # type: ignore[no-untyped-def]
-    """Write ``first`` (the first event at or after completion or, with ``every``, at it), ``until`` and the days at risk
-    after completion for entries ``[low, high)``.
+    """Write ``first``, ``until`` and the days at risk after completion for entries ``[low, high)``.
 
-    Rows of ``who``: entry, exit, first and last (exclusive) row of the events, what is added to the number of an event to
-    give its place, ``until``.
+    ``first`` is the first event at or after completion or, with ``every``, at it. Rows of ``who``: entry, exit, first
+    and last (exclusive) row of the events, what is added to the number of an event to give its place, ``until``.
 
-    Signature: (int64, int64, int32[:], int64[:], int64[:, 6], int64[:], int64[:], bool, int32[:], int32[:], float64[:])
-    -> none.
+    Signature: (int64, int64, int32[:], int64[:], int64[:, 6], int64[:], int64[:], bool, int32[:], int32[:],
+    float64[:]) -> none.
     """
     for e in range(low, high):
         i = subject[e]

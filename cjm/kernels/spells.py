@@ -14,7 +14,13 @@ IntArray = npt.NDArray[np.int64]
 
 @kernel
 def cut_spells(
-    entry: IntArray, exit_: IntArray, offsets: IntArray, time: IntArray, subject: IntArray, start: IntArray, stop: IntArray
+    entry: IntArray,
+    exit_: IntArray,
+    offsets: IntArray,
+    time: IntArray,
+    subject: IntArray,
+    start: IntArray,
+    stop: IntArray,
 ) -> int:
     """Write rows (start, stop] of each subject, cut at its times ``time[offsets[i]:offsets[i + 1]]``, which lie inside.
 

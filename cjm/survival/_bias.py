@@ -16,8 +16,12 @@ _ENOUGH = 10
 _MEND = "allow_bias=True fits it all the same, for a comparison of methods"
 
 
-def refuse_bias(journeys: Journeys, subjects: Subjects, *, effect: str, clock: str) -> None:
+def refuse_bias(
+    journeys: Journeys, subjects: Subjects, *, effect: str, clock: str, where: str, instead: str = 'clock="event"'
+) -> None:
     """Raise if a model of paths would be biased even where no path means anything.
+
+    ``instead`` is what to use with churn by silence.
 
     Raises
     ------
@@ -31,21 +35,21 @@ def refuse_bias(journeys: Journeys, subjects: Subjects, *, effect: str, clock: s
     reason = None
     if effect == "ever":
         reason = (
-            "whoever stays longer has more time to complete a path, so as a fixed property even a meaningless path looks "
-            'protective. Use effect="onward"'
+            "whoever stays longer has more time to complete a path, so as a fixed property even a meaningless path "
+            'looks protective. Use effect="onward"'
         )
     elif subjects.churn.kind == "inactive" and clock == "time":
         reason = (
-            f"nobody can have been silent for {subjects.churn} soon after any event, so every path looks protective. Use "
-            'clock="event"'
+            f"churn is {subjects.churn}: nobody can have been silent for so long soon after an event, so every path "
+            f"looks protective. Use {instead}"
         )
     elif subjects.churn.kind == "table" and _inferred(journeys, subjects):
         reason = (
-            "the times of churn lie at, or at one fixed distance after, the last events of those who churned, so they were "
-            "inferred from silence: the last event is churn and path at once. Use Churn.inactive(gap)"
+            "the times of churn lie at, or at one fixed distance after, the last events of those who churned, so they "
+            "were inferred from silence: the last event is churn and path at once. Use Churn.inactive(gap)"
         )
     if reason is not None:
-        raise ArgumentError.at(reason, where="PathHazard.fit", hint=_MEND)
+        raise ArgumentError.at(reason, where=where, hint=_MEND)
 
 
 def refuse_spells(subjects: Subjects, *, where: str) -> None:

@@ -116,7 +116,7 @@ class CoxResult:
         Returns
         -------
         polars.DataFrame
-            ``term`` (the last row is ``GLOBAL``), ``chi2``, ``df``, ``p``.
+            ``term`` (the last row is ``GLOBAL``), ``chi2``, ``df``, ``p``; nulls if the fit is penalised.
 
         References
         ----------
@@ -128,6 +128,8 @@ class CoxResult:
             raise ArgumentError.unknown("transform", transform, ["km", "identity", "rank", "log"], where="check")
         if transform == "log" and likelihood.sets.times.min() <= 0:
             raise ArgumentError.at("there are events at or before time 0, which have no logarithm", where="check")
+        if np.isnan(self.covariance).all():
+            return check_table(self.terms, np.full(len(self.terms) + 1, np.nan))
         g = likelihood.sets.time_function(transform)
         scans = [likelihood.scan(self._beta, scale=g**power) for power in (0, 1, 2)]
         chi2 = score_tests(scans[1].score, scans[1].information, scans[2].information, scans[0].information)
@@ -295,9 +297,7 @@ def cox(
         loglik=(best.first[0], best.loglik),
         robust=cluster is not None and penalty == 0,
         means=compressed.by_term(compressed.means),
-        summary=hazard_table(
-            terms, coef, np.sqrt(np.diag(covariance)) / spread, *compressed.exposure.T, level=level
-        ),
+        summary=hazard_table(terms, coef, np.sqrt(np.diag(covariance)) / spread, *compressed.exposure.T, level=level),
         tests=fit_tests(best, covariance) if penalty == 0 else fit_tests(None, covariance),
         rows=len(problem.died),
         events=int(problem.died.sum()),

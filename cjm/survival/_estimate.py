@@ -89,12 +89,19 @@ def fit_times(subjects: Subjects, first: IntArray, names: Sequence[str], options
 
 
 def fit_events(
-    journeys: Journeys, subjects: Subjects, occurrences: pl.DataFrame, names: Sequence[str], options: Options, *, every: bool
+    journeys: Journeys,
+    subjects: Subjects,
+    occurrences: pl.DataFrame,
+    names: Sequence[str],
+    options: Options,
+    *,
+    every: bool,
 ) -> Fitted:
     """Fit an event-level model of silence."""
     frame = subjects.frame
     gap = subjects.churn.gap
     rows = event_rows(signs_of_life(journeys, subjects.churn.touchpoints), frame, gap)
+    x: npt.NDArray[Any]
     if every:
         x = at_events(frame, rows, occurrences, names)
     else:

@@ -174,7 +174,7 @@ class PathHazard:
         by_event = self._by_event(subjects)
         refuse_spells(subjects, where="PathHazard.fit")
         if not self.allow_bias:
-            refuse_bias(journeys, subjects, effect=self.effect, clock=self.clock)
+            refuse_bias(journeys, subjects, effect=self.effect, clock=self.clock, where="PathHazard.fit")
         options = Options(
             self.covariates, strata, self.weights, self.cluster, self.ties, self.penalty, self.l1_ratio, self.level
         )

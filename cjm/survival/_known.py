@@ -83,8 +83,9 @@ def first_completions(
 def _dated(
     arrays: EventArrays, start: IntArray, end: IntArray, person: IntArray, at: IntArray, every: bool
 ) -> tuple[IntArray, IntArray]:
-    """Date matches to when all their events were known to be the person's; keep the first of each person or, with
-    ``every``, those that were known at once.
+    """Date matches to when all their events were known to be the person's.
+
+    Of each person the first is kept or, with ``every``, those that were known at once.
     """
     if arrays.known_from is None or not len(at):
         known = at

@@ -99,7 +99,7 @@ class Likelihood:
         cox.schoenfeld(*self._x(), self.sets.weight, self.sets.event, self.sets.last, means, found)
         return found[:, :-1]
 
-    def _x(self) -> tuple[npt.NDArray[Any], ...]:
+    def _x(self) -> tuple[IntArray, npt.NDArray[np.uint16], FloatArray]:
         return self.covariates.at, self.covariates.ones, self.covariates.dense
 
     def _risks(self, beta: FloatArray) -> tuple[FloatArray, FloatArray, float]:
@@ -107,9 +107,7 @@ class Likelihood:
         from cjm.kernels import cox
 
         eta = np.empty(len(self.sets.row))
-        in_threads(
-            lambda low, high: cox.linear_predictor(low, high, *self._x(), beta, eta), _cuts(len(eta))
-        )
+        in_threads(lambda low, high: cox.linear_predictor(low, high, *self._x(), beta, eta), _cuts(len(eta)))
         top = float(eta.max())
         eta -= top
         risk = np.exp(eta)
@@ -119,7 +117,7 @@ class Likelihood:
     def _means(
         self, eta: FloatArray, risk: FloatArray
     ) -> tuple[tuple[FloatArray, FloatArray, FloatArray], FloatArray, FloatArray]:
-        """Return means, drift and spared drift at each event time, the hazard, and what tied events are spared of it."""
+        """Return means, drift and spared drift at each event time, hazard, and what tied events are spared of it."""
         shape = len(self.sets.times), len(self.covariates.order)
         filled = (np.zeros(shape), np.zeros(shape), np.zeros(shape))
         _, _, hazard, tied = self._over_times(eta, risk, np.ones(len(self.sets.times)), filled)
@@ -128,12 +126,13 @@ class Likelihood:
     def _over_times(
         self, eta: FloatArray, risk: FloatArray, scale: FloatArray, filled: tuple[FloatArray, FloatArray, FloatArray]
     ) -> tuple[float, FloatArray, FloatArray, FloatArray]:
-        """Return log-likelihood, outer products, hazard and its spared part: from tables of all event times if they
-        are few, else by a walk over them.
+        """Return log-likelihood, outer products, hazard and its spared part.
+
+        They come from tables of all event times if these are few, else from a walk over them.
         """
         sets = self.sets
         died = sets.event
-        observed = float((scale[sets.last[died]] * sets.weight[died]) @ eta[died])
+        observed = float(np.sum(scale[sets.last[died]] * sets.weight[died] * eta[died]))
         few = len(sets.times) * (len(self.covariates.order) + 1) <= _TABLE
         loglik, outer, hazard, tied = (self._tables if few else self._walk)(risk, scale, filled)
         return observed + loglik, outer, hazard, tied

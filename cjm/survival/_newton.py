@@ -94,8 +94,9 @@ def maximise(evaluate: Evaluate, terms: Sequence[str], *, decrement: float = 1e-
 
 
 def maximise_penalised(evaluate: Evaluate, penalty: float, l1_ratio: float, deaths: float, terms: int) -> Maximum:
-    """Find the maximum of a concave log-likelihood less an elastic net, by Newton steps whose quadratic model is
-    maximised by coordinate descent.
+    """Find the maximum of a concave log-likelihood less an elastic net.
+
+    Newton steps, whose quadratic model is maximised by coordinate descent.
 
     ``penalty`` is that of the log-likelihood over ``deaths``, on coefficients times the square root of their
     information over ``deaths`` at zero. The search ends when the conditions of a maximum hold to 1e-10.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 import numpy.typing as npt
@@ -74,8 +75,10 @@ def prepare(
     design = encode(complete, covariates)
     notes += [f"{name} is compared with {known[0]!r}" for name, known in design.levels.items() if known]
     for name in covariates:
-        if complete.schema[name].is_float() and not np.isfinite(complete[name].sum()):
-            raise InputError.at("a covariate is infinite or nearly so", where=f"column {name!r}", hint="Leave such rows out")
+        if complete.schema[name].is_float() and not isfinite(complete[name].sum()):
+            raise InputError.at(
+                "a covariate is infinite or nearly so", where=f"column {name!r}", hint="Leave such rows out"
+            )
     died = _events(complete, event)
     if not died.any():
         raise InputError.at("there are no events, so no hazard can be estimated", where=f"column {event!r}")
@@ -111,7 +114,7 @@ def _complete(frame: pl.DataFrame) -> tuple[pl.DataFrame, IntArray | None]:
     for column in frame:
         if column.null_count():
             missing |= column.is_null()
-        if column.dtype.is_float() and not np.isfinite(column.sum()):
+        if column.dtype.is_float() and not isfinite(column.sum()):
             missing |= column.is_nan().fill_null(False)
     if not missing.any():
         return frame, None

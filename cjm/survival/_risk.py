@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -116,7 +117,7 @@ class RiskSets:
             ended=_at_or_after(last, size),
             begun=_at_or_after(first, size),
             deaths=np.bincount(last[died], minlength=size),
-            death_weight=np.bincount(last[died], weights=heavy[died], minlength=size),
+            death_weight=np.asarray(np.bincount(last[died], weights=heavy[died], minlength=size), dtype=np.float64),
         )
 
     def ranges(self) -> list[tuple[int, int]]:
@@ -124,7 +125,7 @@ class RiskSets:
         moves = self.ended + self.begun
         cuts = np.searchsorted(-moves, -np.arange(_ROWS_A_TASK, int(moves[0]), _ROWS_A_TASK), side="right")
         edges = np.unique(np.concatenate(([0], cuts, [len(self.times)])))
-        return [(int(low), int(high)) for low, high in zip(edges[:-1], edges[1:], strict=True)][::-1]
+        return [(int(low), int(high)) for low, high in pairwise(edges)][::-1]
 
     def time_function(self, name: str) -> FloatArray:
         """Return a function of time at each event time, centred: ``km``, ``identity``, ``rank`` or ``log``."""
@@ -144,7 +145,7 @@ def _places(times: FloatArray, values: FloatArray) -> RowArray:
     low, high = times[0], times[-1]
     if high - low < len(values) and _whole(values) and _whole(times):
         table = np.searchsorted(times, np.arange(low - 1, high + 1), side="right").astype(np.int32)
-        return table[(np.clip(values, low - 1, high) - (low - 1)).astype(np.int32)]
+        return np.asarray(table[(np.clip(values, low - 1, high) - (low - 1)).astype(np.int32)])
     return np.searchsorted(times, values, side="right").astype(np.int32)
 
 

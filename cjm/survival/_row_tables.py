@@ -13,7 +13,7 @@ from cjm.durations import DAY_US, Duration, to_us
 from cjm.errors import ArgumentError
 from cjm.journeys import Journeys
 from cjm.patterns import Pattern
-from cjm.survival._bias import refuse_spells
+from cjm.survival._bias import refuse_bias, refuse_spells
 from cjm.survival._design import IntArray
 from cjm.survival._known import first_completions, known_completions
 from cjm.survival._rows import at_events, completion_times, event_rows, origins, path_rows
@@ -25,7 +25,9 @@ __all__ = ["event_table", "landmark_table", "period_table", "spell_table"]
 Patterns = Pattern | str | Mapping[str, Pattern | str] | Sequence[Pattern | str]
 
 
-def spell_table(subjects: Subjects, journeys: Journeys, patterns: Patterns) -> pl.DataFrame:
+def spell_table(
+    subjects: Subjects, journeys: Journeys, patterns: Patterns, *, allow_bias: bool = False
+) -> pl.DataFrame:
     """Return (start, stop] rows: each subject's time at risk, cut wherever a path is completed.
 
     A path acts strictly after it is complete and known, so one completed at the instant of churn never acts, and one
@@ -38,6 +40,8 @@ def spell_table(subjects: Subjects, journeys: Journeys, patterns: Patterns) -> p
         Where the paths are looked for.
     patterns : Pattern, str, mapping of str to these, or sequence of these
         The keys of a mapping, else the texts of the patterns, name the columns.
+    allow_bias : bool
+        Make it for churn by silence all the same.
 
     Returns
     -------
@@ -48,7 +52,8 @@ def spell_table(subjects: Subjects, journeys: Journeys, patterns: Patterns) -> p
     Raises
     ------
     ArgumentError
-        If a path has the name of another column.
+        For churn by silence (also where its times were inferred from it): nobody can have been silent for long soon
+        after an event, so every path looks protective. If a path has the name of another column.
 
     Examples
     --------
@@ -57,6 +62,7 @@ def spell_table(subjects: Subjects, journeys: Journeys, patterns: Patterns) -> p
     >>> rows.filter(person=1).drop("plan").rows()
     [(1, 0.0, 5.0, False, False), (1, 5.0, 30.0, True, True)]
     """
+    _refuse(journeys, subjects, allow_bias, "spell_table")
     named, first = _first(subjects, journeys, patterns, where="spell_table")
     rows = path_rows(subjects.frame, first)
     columns = {"start": rows.start, "stop": rows.stop, "churned": rows.churned}
@@ -82,8 +88,8 @@ def event_table(
     Returns
     -------
     polars.DataFrame
-        ``person``, ``time``, ``number`` (of the event, from 1), ``churned`` (nothing followed within the gap), a Boolean
-        column a path, and the attributes of the subjects; sorted by person and time.
+        ``person``, ``time``, ``number`` (of the event, from 1), ``churned`` (nothing followed within the gap), a
+        Boolean column a path, and the attributes of the subjects; sorted by person and time.
 
     Raises
     ------
@@ -147,8 +153,7 @@ def landmark_table(
     Raises
     ------
     ArgumentError
-        For churn by silence: those who were active shortly before a landmark cannot have churned soon after it, so every
-        path looks protective.
+        For churn by silence, as for :func:`spell_table`.
 
     Examples
     --------
@@ -157,7 +162,7 @@ def landmark_table(
     >>> rows.drop("plan").head(2).rows()
     [(1, 10.0, 20.0, True, True), (2, 10.0, 30.0, False, False)]
     """
-    _refuse_silence(subjects, allow_bias, "landmark_table")
+    _refuse(journeys, subjects, allow_bias, "landmark_table")
     named, first = _first(subjects, journeys, patterns, where="landmark_table")
     zero, entry, exit_ = _times(subjects)
     parts = []
@@ -183,8 +188,8 @@ def period_table(
     """Return a row a person and period: paths completed by its start, and churn within it.
 
     Only periods that a person was at risk in from their start, and that ended in churn or were observed to their end,
-    have a row. For classifiers of any kind (gradient boosting, logistic regression): the product of 1 - probability over
-    periods is a survival curve.
+    have a row. For classifiers of any kind (gradient boosting, logistic regression): the product of 1 - probability
+    over periods is a survival curve.
 
     Parameters
     ----------
@@ -204,7 +209,7 @@ def period_table(
     Raises
     ------
     ArgumentError
-        For churn by silence, or if ``every`` is zero.
+        For churn by silence, as for :func:`spell_table`, or if ``every`` is zero.
 
     References
     ----------
@@ -217,7 +222,7 @@ def period_table(
     >>> rows.filter(person=1).drop("plan").rows()
     [(1, 0, False, False), (1, 1, True, True)]
     """
-    _refuse_silence(subjects, allow_bias, "period_table")
+    _refuse(journeys, subjects, allow_bias, "period_table")
     length = to_us(every, "every")
     if length == 0:
         raise ArgumentError.at("a period has no length", where="period_table(every=...)")
@@ -236,14 +241,9 @@ def period_table(
     return _table(subjects, subject, columns, paths)
 
 
-def _refuse_silence(subjects: Subjects, allow_bias: bool, where: str) -> None:
-    if subjects.churn.kind == "inactive" and not allow_bias:
-        raise ArgumentError.at(
-            "those who were active shortly before cannot have been silent for long soon after, so every path looks "
-            "protective",
-            where=where,
-            hint="Use event_table; allow_bias=True makes it all the same",
-        )
+def _refuse(journeys: Journeys, subjects: Subjects, allow_bias: bool, where: str) -> None:
+    if not allow_bias:
+        refuse_bias(journeys, subjects, effect="onward", clock="time", where=where, instead="event_table")
 
 
 def _first(

@@ -15,10 +15,10 @@ from cjm.errors import ArgumentError, ContractError, InputError
 from cjm.journeys import Journeys
 from cjm.patterns import Pattern
 from cjm.statistics import benjamini_hochberg
-from cjm.survival._bias import refuse_spells
+from cjm.survival._bias import refuse_bias, refuse_spells
 from cjm.survival._design import FloatArray, groups, require
 from cjm.survival._known import first_completions
-from cjm.survival._screen_tables import Entries, Tables, event_tables, time_tables
+from cjm.survival._screen_tables import Entries, event_tables, time_tables
 from cjm.survival._subjects import Subjects
 
 __all__ = ["screen"]
@@ -45,6 +45,7 @@ def screen(
     within: Duration | None = None,
     draws: int = 1000,
     seed: int = 0,
+    allow_bias: bool = False,
     level: float = 0.95,
 ) -> pl.DataFrame:
     """Test for each of many paths, alone, whether churn differs after it.
@@ -72,15 +73,17 @@ def screen(
         How many paths were mined, if ``patterns`` holds only some of them; the others count as tests with p = 1. Not
         with ``"max-t"``.
     saw_outcome : bool, optional
-        Whether the choice of ``patterns`` looked at who churned. If so, only persons with odd numbers are tested: choose
-        on ``journeys.filter(pl.col("person") % 2 == 0)``. By default it is taken to have done so if ``patterns`` has
-        the columns of :func:`cjm.contrast`.
+        Whether the choice of ``patterns`` looked at who churned. If so, only persons with odd numbers are tested:
+        choose on ``journeys.filter(pl.col("person") % 2 == 0)``. By default it is taken to have done so if ``patterns``
+        has the columns of :func:`cjm.contrast`.
     effect : {"onward", "event"}
         With churn by silence: whether a path counts from its completion on or at the completing event alone.
     max_gap, within : duration, optional
         Limits with which lists of touchpoints were mined.
     draws, seed : int
         Of the resampling.
+    allow_bias : bool
+        Go on where times of churn are those of last events, which were inferred from silence.
     level : float
         Of the intervals.
 
@@ -97,7 +100,7 @@ def screen(
     Raises
     ------
     ArgumentError
-        For an argument that cannot be meant.
+        For an argument that cannot be meant, or times of churn that were inferred from silence.
     InputError
         If nobody churned.
 
@@ -115,17 +118,22 @@ def screen(
     Examples
     --------
     >>> from cjm.survival._example import example, example_journeys
-    >>> found = screen(example(), example_journeys(), {"help": "web:offer -> web:help", "again": "web:offer -> web:offer"})
+    >>> paths = {"help": "web:offer -> web:help", "again": "web:offer -> web:offer"}
+    >>> found = screen(example(), example_journeys(), paths)
     >>> found.sort("term").select("term", "exposed", "observed", pl.col("expected").round(2)).rows()
     [('again', 3, 1, 1.07), ('help', 2, 1, 0.62)]
     """
     if control not in ("bh", "by", "max-t"):
         raise ArgumentError.unknown("control", control, ["bh", "by", "max-t"], where=f"{_WHERE}(control=...)")
     if effect not in ("onward", "event") or (effect == "event" and subjects.churn.kind != "inactive"):
-        raise ArgumentError.at(f"effect is {effect!r}", where=_WHERE, hint='"onward"; with churn by silence, "event" too')
+        raise ArgumentError.at(
+            f"effect is {effect!r}", where=_WHERE, hint='"onward"; with churn by silence, "event" too'
+        )
     if not 0 < level < 1 or draws < 1:
         raise ArgumentError.at(f"level is {level}, draws {draws}", where=_WHERE, hint="Such as 0.95 and 1000")
     refuse_spells(subjects, where=_WHERE)
+    if not allow_bias:
+        refuse_bias(journeys, subjects, effect=effect, clock="auto", where=_WHERE)
     named, seen = _named(patterns, max_gap, within)
     if family is not None and (family < len(named) or control == "max-t"):
         raise ArgumentError.at(
@@ -138,7 +146,9 @@ def screen(
     require(subjects.frame, adjust, where=f"{_WHERE}(adjust=...)")
     if not subjects.frame["churned"].any():
         raise InputError.at(
-            f"none of {subjects.frame.height} subjects churned", where=_WHERE, hint=f"The definition was: {subjects.churn}"
+            f"none of {subjects.frame.height} subjects churned",
+            where=_WHERE,
+            hint=f"The definition was: {subjects.churn}",
         )
     cut = subjects.frame.with_columns(_cut(subjects.frame[name]) for name in adjust)
     group = groups(cut, list(adjust))[0]
@@ -203,8 +213,9 @@ def _cut(column: pl.Series) -> pl.Series:
     """Return a column with few values: numbers with many are cut into fifths."""
     if not column.dtype.is_numeric() or column.n_unique() <= _FEW_LEVELS:
         return column
-    edges = sorted({column.quantile(k / _PARTS) for k in range(1, _PARTS)} - {None})
-    place = pl.Series(column.name, np.searchsorted(np.array(edges), column.cast(pl.Float64).to_numpy()))
+    values = column.cast(pl.Float64).to_numpy()
+    edges = np.unique(np.nanquantile(values, np.arange(1, _PARTS) / _PARTS))
+    place = pl.Series(column.name, np.searchsorted(edges, values))
     return place.set(column.is_null(), None)
 
 
@@ -220,7 +231,7 @@ def _adjusted(p: FloatArray, family: int, control: str) -> FloatArray:
 def _table(
     names: list[str], columns: Mapping[str, FloatArray], q: FloatArray, family: int, half: bool, effect: str
 ) -> pl.DataFrame:
-    counts = {name: pl.Int64 for name in ("exposed", "events", "observed")}
+    counts = dict.fromkeys(("exposed", "events", "observed"), pl.Int64)
     table = pl.DataFrame({"term": names, **columns, "q": q}).with_columns(
         pl.col(pl.Float64).fill_nan(None),
         pl.lit(family, dtype=pl.Int64).alias("family"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,9 @@ class Found:
     def z(self) -> FloatArray:
         """Deviates of the score test; NaN where nothing could be compared."""
         score, variance = self.table[:, 4], self.table[:, 5]
-        return np.divide(score, np.sqrt(variance), out=np.full(len(score), np.nan), where=variance > 0)
+        out = np.full(len(score), np.nan)
+        np.divide(score, np.sqrt(variance), out=out, where=variance > 0)
+        return out
 
     @property
     def p(self) -> FloatArray:
@@ -121,9 +124,7 @@ class Tables:
         size = len(entries.subject)
         first, until, days = np.empty(size, dtype=np.int32), np.empty(size, dtype=np.int32), np.empty(size)
         cuts = [(low, min(low + _ENTRIES_A_TASK, size)) for low in range(0, size, _ENTRIES_A_TASK)]
-        in_threads(
-            lambda low, high: self._place(low, high, entries.subject, entries.time, first, until, days), cuts
-        )
+        in_threads(lambda low, high: self._place(low, high, entries.subject, entries.time, first, until, days), cuts)
         return replace(entries, first=first, until=until, days=days)
 
     def screen(self, entries: Entries) -> Found:
@@ -189,9 +190,9 @@ def time_tables(subjects: Subjects, group: IntArray) -> Tables:
     starts = np.searchsorted(sets.stratum, np.arange(size + 1))
     step = max(1, -(-int(times.max() + 1) // _LOOKUP))
     edges = np.arange(_LOOKUP) * step
-    lookup = np.stack(
-        [np.searchsorted(times[low:high], edges, side="right") for low, high in zip(starts[:-1], starts[1:], strict=True)]
-    ).astype(np.int32)
+    lookup = np.stack([np.searchsorted(times[low:high], edges, side="right") for low, high in pairwise(starts)]).astype(
+        np.int32
+    )
     who = np.column_stack((entry, exit_, origin, group, until))
 
     def place(low: int, high: int, subject: Any, time: Any, *written: Any) -> None:

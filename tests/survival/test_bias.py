@@ -10,7 +10,7 @@ from survival_worlds import cancelling_world, silent_world
 
 from cjm.contracts import TIME
 from cjm.errors import ArgumentError
-from cjm.survival import Churn, PathHazard, subjects
+from cjm.survival import Churn, PathHazard, screen, subjects
 
 QUIT, QUIET = Churn.event("a:quit"), Churn.inactive("45d")
 PATH = {"p": "a:p"}
@@ -55,6 +55,9 @@ def test_a_table_of_last_events_is_refused(after):
     table = subjects(journeys, from_last_events(journeys, people, after))
     with pytest.raises(ArgumentError, match="inferred from silence"):
         PathHazard(patterns=PATH).fit(journeys, table)
+    with pytest.raises(ArgumentError, match="inferred from silence"):
+        screen(table, journeys, PATH)
+    assert screen(table, journeys, PATH, allow_bias=True).height == 1
     biased = ratio(journeys, table)
     assert abs(np.log(biased)) > 0.1
 
@@ -66,7 +69,9 @@ def test_a_table_of_cancellations_is_not():
     assert PathHazard(patterns=PATH).fit(journeys, people).summary.height == 1
     # nor are times that have nothing to do with events
     rng = np.random.default_rng(0)
-    moved = times.with_columns(pl.col("time") + pl.Series(rng.integers(1, 10**12, times.height)).cast(pl.Duration("us")))
+    moved = times.with_columns(
+        pl.col("time") + pl.Series(rng.integers(1, 10**12, times.height)).cast(pl.Duration("us"))
+    )
     later = subjects(journeys, Churn.table(moved), persons=plans)
     assert PathHazard(patterns=PATH).fit(journeys, later).summary.height == 1
 

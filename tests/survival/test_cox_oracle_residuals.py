@@ -1,4 +1,4 @@
-"""Residuals, tests of the whole model and further numbers against R, in ../shared/oracle (not part of the repository)."""
+"""Residuals and tests of the whole model against R, in ../shared/oracle (not part of the repository)."""
 
 import json
 from pathlib import Path

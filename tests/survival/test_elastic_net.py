@@ -52,6 +52,7 @@ def test_the_conditions_of_a_maximum_hold(penalty, l1_ratio):
     np.testing.assert_allclose(pull[~at_zero], penalty * l1_ratio * np.sign(b[~at_zero]), rtol=0, atol=1e-9)
     assert fit.summary["se"].null_count() == fit.summary["p"].null_count() == 6
     assert fit.tests.is_empty()
+    assert fit.check()["p"].null_count() == 7
     if l1_ratio == 1.0 and penalty == 0.1:
         assert at_zero.any()
 

@@ -1,6 +1,7 @@
 """Tables of rows against a plain reading of what they promise."""
 
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -30,8 +31,10 @@ START = datetime(1970, 1, 1, tzinfo=UTC)
 
 def worlds():
     """Journeys of up to five persons on whole days: events, and perhaps a cancellation at the end."""
+    event = st.tuples(st.integers(0, 12), st.sampled_from("pqx"))
     person = st.tuples(
-        st.lists(st.tuples(st.integers(0, 12), st.sampled_from("pqx")), min_size=1, max_size=6), st.none() | st.integers(0, 3)
+        st.lists(event, min_size=1, max_size=6),
+        st.none() | st.integers(0, 3),
     )
     return st.lists(person, min_size=1, max_size=5)
 
@@ -76,7 +79,7 @@ def test_every_table_follows_its_definition(persons):
             continue
         done = first_days(events)
         cuts = sorted({zero, end, *(day for day in done if zero < day < end)})
-        for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
+        for start, stop in pairwise(cuts):
             spells.append((number, start - zero, stop - zero, out and stop == end, *(day <= start for day in done)))
         if zero + 3 < end:
             churned = out and end - zero <= 8
@@ -154,6 +157,7 @@ def test_silence_is_refused_where_it_would_mislead():
     for call in (
         lambda **more: landmark_table(quiet, journeys, "a:p", at="30d", **more),
         lambda **more: period_table(quiet, journeys, "a:p", every="30d", **more),
+        lambda **more: spell_table(quiet, journeys, "a:p", **more),
     ):
         with pytest.raises(ArgumentError, match="looks protective"):
             call()

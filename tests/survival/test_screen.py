@@ -55,7 +55,9 @@ def naive(rows, first):
     return observed, expected, variance, persons, days
 
 
-PERSON = st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(1, 6), st.booleans(), st.none() | st.integers(0, 9))
+PERSON = st.tuples(
+    st.integers(0, 2), st.integers(0, 2), st.integers(1, 6), st.booleans(), st.none() | st.integers(0, 9)
+)
 
 
 @given(st.lists(PERSON, min_size=1, max_size=12).filter(lambda rows: any(row[3] for row in rows)), st.booleans())
@@ -220,7 +222,8 @@ def test_numbers_are_adjusted_for_in_fifths():
     journeys, plans = cancelling_world(4, 800)
     rng = np.random.default_rng(0)
     age = pl.Series("age", rng.normal(40, 10, plans.height))
-    found = subjects(journeys, QUIT, persons=plans.with_columns(age, fifth=(age.rank("ordinal") - 1) * 5 // plans.height))
+    fifth = (age.rank("ordinal") - 1) * 5 // plans.height
+    found = subjects(journeys, QUIT, persons=plans.with_columns(age, fifth=fifth))
     exact = screen(found, journeys, {"p": "a:p"}, adjust=["fifth"])
     cut = screen(found, journeys, {"p": "a:p"}, adjust=["age"])
     assert cut["coef"][0] == pytest.approx(exact["coef"][0], abs=0.01)
