@@ -28,21 +28,22 @@ def options_of(
         matches, "decide, matches", keys=["person"], texts=["moment"], times=["end", *certain], open=["confirmed_at"]
     )
     about = taken(persons, "decide, persons", keys=["person"], numbers=["value"], open=["value"])
-    _unique(about, ["person"], "decide, persons")
-    # what conditions may name; of equal names that of the persons, which is as of now
+    if "moment" in persons.columns:
+        raise InputError.at("column 'moment' is that of the matches", where="decide, persons", hint="Rename it")
     about = about.with_columns(persons.drop("person", "value"))
     since = pl.coalesce("confirmed_at", "end") if certain else pl.col("end")
-    captured = matches.select(name for name in matches.columns if name not in {*core.columns, *about.columns})
-    found = core.with_columns(captured).with_columns(since.alias(_SINCE))
+    found = core.with_columns(matches.drop(core.columns)).with_columns(since.alias(_SINCE))
     if person is not None:
-        found = found.filter(pl.col("person") == person)
+        found, about = (frame.filter(pl.col("person") == person) for frame in (found, about))
+    _unique(about, ["person"], "decide, persons")
     found = (
         found.filter(pl.col(_SINCE) <= now)
         .sort(_SINCE, *(name for name in ("end", "match_id") if name in found.columns), descending=True)
         .unique(["person", "moment"], keep="first", maintain_order=True)
     )
     places = found.select(pl.col("person").unique().sort()).with_row_index(_PLACE)
-    found = found.join(places, on="person").join(about, on="person", how="left")
+    # what conditions may name; of equal names that of the persons, which is as of now
+    found = found.drop(about.columns[1:], strict=False).join(places, on="person").join(about, on="person", how="left")
     return pl.concat(_of_action(found, number, action, len(actions)) for number, action in enumerate(actions))
 
 

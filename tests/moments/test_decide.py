@@ -225,8 +225,11 @@ def test_conditions_name_columns_of_persons_and_matches_whatever_they_are_called
         replace(CALL[0], eligible="segment = 'gold' AND number > 6 AND since = 5 AND channel = 'web' AND reason = 1")
     ]
     assert cjm.decide(matches, wide, at=NOW, **tables)["decision"].to_list() == ["act"]
-    later = matches.with_columns(premium=pl.lit(False))  # the table of persons is as of now
+    later = matches.with_columns(premium=pl.lit(False), value=pl.lit(0.0))  # the table of persons is as of now
     assert cjm.decide(later, CALL, at=NOW, **tables)["decision"].to_list() == ["act"]
+    tables["persons"] = tables["persons"].with_columns(end=pl.lit("of contract"), confirmed_at=pl.lit(True))
+    named = [replace(CALL[0], eligible="end = 'of contract' AND confirmed_at")]
+    assert cjm.decide(matches, named, at=NOW, **tables)["decision"].to_list() == ["act"]
 
 
 def test_ties_go_to_the_newest_moment_then_to_the_first_action():
@@ -340,6 +343,7 @@ def test_wrong_arguments(change, message):
         ("matches", lambda frame: frame.with_columns(pl.lit(None, TIME).alias("end")), "null in 1 of 1 rows"),
         ("persons", lambda frame: pl.concat([frame, frame]), "1 rows share person with another"),
         ("persons", lambda frame: frame.with_columns(pl.col("person").cast(pl.String)), "see cjm.person_numbers"),
+        ("persons", lambda frame: frame.with_columns(moment=pl.lit("now")), "column 'moment' is that of the matches"),
         ("effects", lambda frame: pl.concat([frame, frame]), "share moment and action"),
         ("effects", lambda frame: frame.drop("basis"), "column 'basis' is missing"),
         ("consent", lambda frame: frame.with_columns(pl.lit("yes").alias("given")), "column 'given' is String"),
