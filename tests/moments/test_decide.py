@@ -228,7 +228,7 @@ def test_conditions_name_columns_of_persons_and_matches_whatever_they_are_called
     later = matches.with_columns(premium=pl.lit(False), value=pl.lit(0.0))  # the table of persons is as of now
     assert cjm.decide(later, CALL, at=NOW, **tables)["decision"].to_list() == ["act"]
     tables["persons"] = tables["persons"].with_columns(end=pl.lit("of contract"), confirmed_at=pl.lit(True))
-    named = [replace(CALL[0], eligible="end = 'of contract' AND confirmed_at")]
+    named = [replace(CALL[0], eligible="\"end\" = 'of contract' AND confirmed_at")]
     assert cjm.decide(matches, named, at=NOW, **tables)["decision"].to_list() == ["act"]
 
 
