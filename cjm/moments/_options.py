@@ -85,12 +85,18 @@ def _of_action(found: pl.DataFrame, number: int, action: Action, actions: int) -
 
 def details_of(actions: Sequence[Action], effects: pl.DataFrame) -> pl.DataFrame:
     """Return what is the same for all persons: a row an action and moment, with the effect and its basis."""
-    bounds = [name for name in ("low", "high") if name in effects.columns]
+    more = {"low": pl.Float64(), "high": pl.Float64(), "within": pl.Duration("us")}
+    there = [name for name in more if name in effects.columns]
     known = taken(
-        effects, "decide, effects", texts=["moment", "action", "basis"], numbers=["effect", *bounds], open=bounds
+        effects,
+        "decide, effects",
+        texts=["moment", "action", "basis"],
+        numbers=["effect", *(name for name in there if name != "within")],
+        spans=["within"] if "within" in there else [],
+        open=there,
     )
     _unique(known, ["moment", "action"], "decide, effects")
-    known = known.with_columns(pl.lit(None, pl.Float64).alias(name) for name in ("low", "high") if name not in bounds)
+    known = known.with_columns(pl.lit(None, kind).alias(name) for name, kind in more.items() if name not in there)
     rows = [
         (number, moment, action.name, action.channel)
         for number, action in enumerate(actions)
@@ -98,7 +104,9 @@ def details_of(actions: Sequence[Action], effects: pl.DataFrame) -> pl.DataFrame
     ]
     schema = {"number": pl.Int64, "moment": pl.String, "action": pl.String, "channel": pl.String}
     return pl.DataFrame(rows, schema=schema, orient="row").join(
-        known.rename({"low": "effect_low", "high": "effect_high"}), on=["moment", "action"], how="left"
+        known.rename({"low": "effect_low", "high": "effect_high", "within": "window"}),
+        on=["moment", "action"],
+        how="left",
     )
 
 
