@@ -12,7 +12,7 @@ def us(duration):
 
 
 def in_force(row, at):
-    return row["from"] <= at and (row["to"] is None or row["to"] > at)
+    return (row["from"] is None or row["from"] <= at) and (row["to"] is None or row["to"] > at)
 
 
 def blocked_by_consent(action, who, consent, at):
