@@ -29,8 +29,8 @@ class Action:
     purpose : str or None
         What a person must have consented to; None if it needs no consent.
     eligible : str or None
-        An SQL condition on the columns of the persons and of the matches, such as ``"premium AND tenure_days >= 90"``;
-        null is false. None: everybody is.
+        An SQL condition on the columns of the persons and of the matches, such as ``"premium AND tenure_days >= 90"``
+        (names that are words of SQL stand in double quotes); null is false. None: everybody is.
     cost : float
         Of doing it once, in units of the persons' value.
     value : float or None

@@ -38,7 +38,7 @@ def consent_of(consent: pl.DataFrame, actions: Sequence[Action], places: pl.Data
             texts=["purpose", *channel],
             times=["from", "to"],
             flags=["given"],
-            open=["to", "channel"],
+            open=["from", "to", "channel"],
         ),
         places,
         at,
@@ -69,7 +69,7 @@ def suppressed(
             keys=["person"],
             texts=["reason", *release],
             times=["from", "to"],
-            open=["to", "release"],
+            open=["from", "to", "release"],
         ),
         places,
         at,
@@ -116,7 +116,7 @@ def spent(
 
 
 def _in_force(table: pl.DataFrame, places: pl.DataFrame, at: pl.Expr) -> pl.DataFrame:
-    now = (pl.col("from") <= at) & (pl.col("to").is_null() | (pl.col("to") > at))
+    now = (pl.col("from").is_null() | (pl.col("from") <= at)) & (pl.col("to").is_null() | (pl.col("to") > at))
     return table.filter(now).join(places, on="person")
 
 

@@ -79,14 +79,16 @@ def decide(
         cost, say; an action may have a value of its own), and columns that conditions name; a row a person.
     effects : DataFrame
         ``moment``, ``action``, ``effect`` (by how much acting raises the probability that the value is kept or won),
-        ``basis`` (in words: where the number comes from), and perhaps ``low``, ``high``; a row a pair. See
+        ``basis`` (in words: where the number comes from), and perhaps ``low``, ``high``, and ``within`` (Duration: the
+        reaction window, such as the time in which a quarter of those who leave have left; the shorter of this and the
+        action's own counts); a row a pair. See
         :func:`cjm.moments.effects_from_holdout` and :func:`cjm.moments.effects_from_hazards`.
     consent : DataFrame, optional
-        ``person``, ``purpose``, ``given`` (Boolean), ``from``, ``to`` (null: still in force), and perhaps ``channel``
-        (null: all). In force at ``at`` if ``from <= at < to``. A refusal in force outweighs any consent; without a
+        ``person``, ``purpose``, ``given`` (Boolean), ``from``, ``to`` (null: since ever, still in force), and perhaps
+        ``channel`` (null: all). In force at ``at`` if ``from <= at < to``. A refusal in force outweighs any consent; without a
         record there is none. Must be given if an action has a purpose.
     suppressions : DataFrame, optional
-        ``person``, ``reason``, ``from``, ``to`` (null: no end known yet), and perhaps ``release`` (text: when it ends).
+        ``person``, ``reason``, ``from``, ``to`` (null: since ever, no end known yet), and perhaps ``release`` (text: when it ends).
         See :func:`cjm.moments.suppressions`.
     contacts : DataFrame, optional
         ``person``, ``time``, ``channel``: contacts already made, by whichever division. Those after ``at`` do not
@@ -207,6 +209,7 @@ def _check(
 
 def _judged(options: pl.DataFrame, now: pl.Expr) -> pl.DataFrame:
     """Add what each check says, what acting is worth, and the first reason that speaks against it."""
+    options = options.with_columns(pl.min_horizontal("until", pl.col("since") + pl.col("window")).alias("until"))
     options = options.with_columns(
         in_time=pl.col("until") >= now,
         consented=pl.col("given").fill_null(False) | ~pl.col("asks"),

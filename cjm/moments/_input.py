@@ -27,6 +27,7 @@ def taken(
     times: Sequence[str] = (),
     numbers: Sequence[str] = (),
     flags: Sequence[str] = (),
+    spans: Sequence[str] = (),
     open: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Return the named columns of a table, cast; only those in ``open`` may be null.
@@ -39,6 +40,7 @@ def taken(
     kinds: dict[str, pl.DataType | type[pl.DataType]] = dict.fromkeys(keys, pl.Int64)
     kinds |= dict.fromkeys(texts, pl.String) | dict.fromkeys(times, TIME)
     kinds |= dict.fromkeys(numbers, pl.Float64) | dict.fromkeys(flags, pl.Boolean)
+    kinds |= dict.fromkeys(spans, pl.Duration("us"))
     for name, kind in kinds.items():
         if name not in frame.columns:
             raise InputError.at(f"column {name!r} is missing", where=where, hint=did_you_mean(name, frame.columns))
@@ -65,7 +67,7 @@ def _means(found: pl.DataType, kind: pl.DataType | type[pl.DataType]) -> bool:
         return isinstance(found, pl.Datetime) and found.time_zone is not None
     if kind == pl.String:
         return found == pl.String or isinstance(found, (pl.Categorical, pl.Enum))
-    return bool(found == kind)
+    return isinstance(found, pl.Duration) if kind == pl.Duration("us") else bool(found == kind)
 
 
 def instant(at: datetime, where: str) -> pl.Expr:

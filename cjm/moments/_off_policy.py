@@ -21,7 +21,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _FOLDS = 5
-_DOUBT = 4.0  # standard errors of the mean weight
+_DOUBT = 5.0  # standard errors of the mean weight
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def off_policy_value(
     Warns
     -----
     UserWarning
-        If the mean weight is more than 4 standard errors from 1.
+        If the mean weight is more than 5 standard errors from 1.
 
     References
     ----------

@@ -28,21 +28,22 @@ def options_of(
         matches, "decide, matches", keys=["person"], texts=["moment"], times=["end", *certain], open=["confirmed_at"]
     )
     about = taken(persons, "decide, persons", keys=["person"], numbers=["value"], open=["value"])
-    _unique(about, ["person"], "decide, persons")
-    # what conditions may name; of equal names that of the persons, which is as of now
+    if "moment" in persons.columns:
+        raise InputError.at("column 'moment' is that of the matches", where="decide, persons", hint="Rename it")
     about = about.with_columns(persons.drop("person", "value"))
     since = pl.coalesce("confirmed_at", "end") if certain else pl.col("end")
-    captured = matches.select(name for name in matches.columns if name not in {*core.columns, *about.columns})
-    found = core.with_columns(captured).with_columns(since.alias(_SINCE))
+    found = core.with_columns(matches.drop(core.columns)).with_columns(since.alias(_SINCE))
     if person is not None:
-        found = found.filter(pl.col("person") == person)
+        found, about = (frame.filter(pl.col("person") == person) for frame in (found, about))
+    _unique(about, ["person"], "decide, persons")
     found = (
         found.filter(pl.col(_SINCE) <= now)
         .sort(_SINCE, *(name for name in ("end", "match_id") if name in found.columns), descending=True)
         .unique(["person", "moment"], keep="first", maintain_order=True)
     )
     places = found.select(pl.col("person").unique().sort()).with_row_index(_PLACE)
-    found = found.join(places, on="person").join(about, on="person", how="left")
+    # what conditions may name; of equal names that of the persons, which is as of now
+    found = found.drop(about.columns[1:], strict=False).join(places, on="person").join(about, on="person", how="left")
     return pl.concat(_of_action(found, number, action, len(actions)) for number, action in enumerate(actions))
 
 
@@ -84,12 +85,18 @@ def _of_action(found: pl.DataFrame, number: int, action: Action, actions: int) -
 
 def details_of(actions: Sequence[Action], effects: pl.DataFrame) -> pl.DataFrame:
     """Return what is the same for all persons: a row an action and moment, with the effect and its basis."""
-    bounds = [name for name in ("low", "high") if name in effects.columns]
+    more = {"low": pl.Float64(), "high": pl.Float64(), "within": pl.Duration("us")}
+    there = [name for name in more if name in effects.columns]
     known = taken(
-        effects, "decide, effects", texts=["moment", "action", "basis"], numbers=["effect", *bounds], open=bounds
+        effects,
+        "decide, effects",
+        texts=["moment", "action", "basis"],
+        numbers=["effect", *(name for name in there if name != "within")],
+        spans=["within"] if "within" in there else [],
+        open=there,
     )
     _unique(known, ["moment", "action"], "decide, effects")
-    known = known.with_columns(pl.lit(None, pl.Float64).alias(name) for name in ("low", "high") if name not in bounds)
+    known = known.with_columns(pl.lit(None, kind).alias(name) for name, kind in more.items() if name not in there)
     rows = [
         (number, moment, action.name, action.channel)
         for number, action in enumerate(actions)
@@ -97,7 +104,9 @@ def details_of(actions: Sequence[Action], effects: pl.DataFrame) -> pl.DataFrame
     ]
     schema = {"number": pl.Int64, "moment": pl.String, "action": pl.String, "channel": pl.String}
     return pl.DataFrame(rows, schema=schema, orient="row").join(
-        known.rename({"low": "effect_low", "high": "effect_high"}), on=["moment", "action"], how="left"
+        known.rename({"low": "effect_low", "high": "effect_high", "within": "window"}),
+        on=["moment", "action"],
+        how="left",
     )
 
 

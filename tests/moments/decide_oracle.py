@@ -12,7 +12,7 @@ def us(duration):
 
 
 def in_force(row, at):
-    return row["from"] <= at and (row["to"] is None or row["to"] > at)
+    return (row["from"] is None or row["from"] <= at) and (row["to"] is None or row["to"] > at)
 
 
 def blocked_by_consent(action, who, consent, at):
@@ -78,6 +78,7 @@ def decide_slowly(matches, actions, *, at, persons, effects, consent, suppressio
     """
     about = {row["person"]: row for row in persons}
     effect = {(row["moment"], row["action"]): row["effect"] for row in effects}
+    window = {(row["moment"], row["action"]): row["within"] for row in effects}
     answer = {}
     for who in sorted({row["person"] for row in matches}):
         newest = {}
@@ -93,7 +94,8 @@ def decide_slowly(matches, actions, *, at, persons, effects, consent, suppressio
                 if moment not in newest:
                     continue
                 since, match = newest[moment]
-                in_time = since + us(action.within) >= at
+                limits = [us(action.within), window.get((moment, action.name))]
+                in_time = since + min(limit for limit in limits if limit is not None) >= at
                 value = about.get(who, {}).get("value") if action.value is None else action.value
                 gain = effect.get((moment, action.name))
                 worth = None if value is None or gain is None else gain * value - action.cost

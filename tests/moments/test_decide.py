@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tomllib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -32,7 +33,8 @@ BUDGETS = [Budget(2, "7d"), Budget(1, "3d", channel="phone")]
 SCHEMAS = {
     "matches": {"moment": pl.String, "person": pl.Int64, "end": TIME, "confirmed_at": TIME},
     "persons": {"person": pl.Int64, "value": pl.Float64, "premium": pl.Boolean},
-    "effects": {"moment": pl.String, "action": pl.String, "effect": pl.Float64, "basis": pl.String},
+    "effects": {"moment": pl.String, "action": pl.String, "effect": pl.Float64, "basis": pl.String,
+                "within": pl.Duration("us")},
     "consent": {"person": pl.Int64, "purpose": pl.String, "channel": pl.String, "given": pl.Boolean, "from": TIME,
                 "to": TIME},
     "suppressions": {"person": pl.Int64, "reason": pl.String, "from": TIME, "to": TIME},
@@ -48,11 +50,11 @@ ROWS = {
         {"moment": moments, "person": people, "end": times, "confirmed_at": optional(times)}
     ),
     "consent": st.fixed_dictionaries(
-        {"person": people, "purpose": st.sampled_from(["marketing", "news"]), "given": st.booleans(), "from": times,
+        {"person": people, "purpose": st.sampled_from(["marketing", "news"]), "given": st.booleans(), "from": optional(times),
          "channel": st.sampled_from([None, "phone", "email"]), "to": optional(times)}
     ),
     "suppressions": st.fixed_dictionaries(
-        {"person": people, "reason": st.sampled_from(["open ticket", "cancelled"]), "from": times,
+        {"person": people, "reason": st.sampled_from(["open ticket", "cancelled"]), "from": optional(times),
          "to": optional(times)}
     ),
     "contacts": st.fixed_dictionaries(
@@ -70,7 +72,8 @@ worlds = st.fixed_dictionaries(
         "effects": st.lists(
             st.fixed_dictionaries(
                 {"moment": moments, "action": st.sampled_from([action.name for action in ACTIONS]),
-                 "effect": st.sampled_from([-0.1, 0.05, 0.1]), "basis": st.just("assumed")}
+                 "effect": st.sampled_from([-0.1, 0.05, 0.1]), "basis": st.just("assumed"),
+                 "within": optional(st.sampled_from([DAY, 5 * DAY]))}
             ), unique_by=lambda row: (row["moment"], row["action"]), max_size=9),
     }
 )  # fmt: skip
@@ -162,6 +165,30 @@ def test_the_window_is_inclusive_and_nothing_is_known_before_its_time(since, dec
         assert found["decision"].to_list() == ([] if decision is None else [decision])
 
 
+def test_the_reaction_window_of_an_effect_shortens_that_of_the_action():
+    effect = world_of()["effects"][0]
+    for window, until in ((DAY, NOW), (9 * DAY, NOW + DAY), (None, NOW + DAY)):
+        row = first(world_of(effects=[{**effect, "within": window}]))
+        assert (row["decision"], row["until"]) == ("act", until)
+    row = first(world_of(effects=[{**effect, "within": DAY - timedelta(microseconds=1)}]))
+    assert (row["decision"], row["reason"]) == ("blocked", "too late")
+
+
+def test_values_are_read_from_toml():
+    text = """
+        [call]
+        name = "call"
+        channel = "phone"
+        moments = ["offer", 'übler "Moment", a:b -> c']
+        within = "2d"
+        purpose = "marketing"
+        eligible = "premium"
+        cost = 4
+    """
+    assert Action(**tomllib.loads(text)["call"]) == ACTIONS[0]
+    assert Budget(**tomllib.loads('contacts = 1\nwithin = "3d"\nchannel = "phone"')) == BUDGETS[1]
+
+
 def test_a_refusal_outweighs_any_consent_and_intervals_are_half_open():
     consent = world_of()["consent"]
     refusals = [
@@ -225,8 +252,11 @@ def test_conditions_name_columns_of_persons_and_matches_whatever_they_are_called
         replace(CALL[0], eligible="segment = 'gold' AND number > 6 AND since = 5 AND channel = 'web' AND reason = 1")
     ]
     assert cjm.decide(matches, wide, at=NOW, **tables)["decision"].to_list() == ["act"]
-    later = matches.with_columns(premium=pl.lit(False))  # the table of persons is as of now
+    later = matches.with_columns(premium=pl.lit(False), value=pl.lit(0.0))  # the table of persons is as of now
     assert cjm.decide(later, CALL, at=NOW, **tables)["decision"].to_list() == ["act"]
+    tables["persons"] = tables["persons"].with_columns(end=pl.lit("of contract"), confirmed_at=pl.lit(True))
+    named = [replace(CALL[0], eligible="\"end\" = 'of contract' AND confirmed_at")]
+    assert cjm.decide(matches, named, at=NOW, **tables)["decision"].to_list() == ["act"]
 
 
 def test_ties_go_to_the_newest_moment_then_to_the_first_action():
@@ -340,8 +370,10 @@ def test_wrong_arguments(change, message):
         ("matches", lambda frame: frame.with_columns(pl.lit(None, TIME).alias("end")), "null in 1 of 1 rows"),
         ("persons", lambda frame: pl.concat([frame, frame]), "1 rows share person with another"),
         ("persons", lambda frame: frame.with_columns(pl.col("person").cast(pl.String)), "see cjm.person_numbers"),
+        ("persons", lambda frame: frame.with_columns(moment=pl.lit("now")), "column 'moment' is that of the matches"),
         ("effects", lambda frame: pl.concat([frame, frame]), "share moment and action"),
         ("effects", lambda frame: frame.drop("basis"), "column 'basis' is missing"),
+        ("effects", lambda frame: frame.with_columns(within=3), "column 'within' is Int32, not Duration"),
         ("consent", lambda frame: frame.with_columns(pl.lit("yes").alias("given")), "column 'given' is String"),
         ("suppressions", lambda frame: frame.drop("to"), "column 'to' is missing"),
         ("contacts", lambda frame: frame.rename({"time": "when"}), "column 'time' is missing"),
