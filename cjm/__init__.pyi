@@ -8,6 +8,7 @@ from . import moments as moments
 from . import plot as plot
 from . import report as report
 from . import survival as survival
+from .events import Cleaning as Cleaning
 from .events import EventLog as EventLog
 from .events import Source as Source
 from .events import scan_events as scan_events
