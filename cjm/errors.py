@@ -7,10 +7,35 @@ that all messages keep that shape.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Self
 
-__all__ = ["ArgumentError", "CjmError", "ConfigError", "ContractError", "InputError", "PatternError", "RunError"]
+__all__ = [
+    "ArgumentError",
+    "CjmError",
+    "ConfigError",
+    "ContractError",
+    "InputError",
+    "PatternError",
+    "RunError",
+    "printable",
+]
+
+
+# Control characters, and those that reorder or hide the text around them.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    r"""Return text from data as a terminal or a log may show it: escapes in place of characters that do something.
+
+    Examples
+    --------
+    >>> printable("a\x1b[31mb")
+    'a\\x1b[31mb'
+    """
+    return _UNSEEN.sub(lambda sign: sign[0] if sign[0] in keep else ascii(sign[0])[1:-1], text)
 
 
 class CjmError(Exception):
@@ -20,7 +45,7 @@ class CjmError(Exception):
     def at(cls, what: str, *, where: str = "", hint: str = "") -> Self:
         """Build the message ``where: what. hint`` (the parts that are given)."""
         text = f"{where}: {what}" if where else what
-        return cls(f"{text}. {hint}" if hint else text)
+        return cls(printable(f"{text}. {hint}" if hint else text, keep="\n"))
 
     @classmethod
     def unknown(cls, what: str, name: str, options: Iterable[str], *, where: str = "") -> Self:
@@ -62,7 +87,7 @@ def did_you_mean(name: str, options: Iterable[str], *, show: int = 8) -> str:
     >>> did_you_mean("xyz", ["a", "b"])
     'Known: a, b'
     """
-    known = sorted(options)
+    known = sorted(map(printable, options))
     lowered = {option.lower(): option for option in known}
     near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
     if near:

@@ -2,9 +2,20 @@
 
 from cjm.events._cleaning import Cleaning
 from cjm.events._log import EventLog, scan_events
-from cjm.events._source import Source
+from cjm.events._paths import is_uri
+from cjm.events._source import Source, without_password
 from cjm.events._stack import together
 from cjm.events._times import to_utc
 from cjm.identifiers import clean_ids
 
-__all__ = ["Cleaning", "EventLog", "Source", "clean_ids", "scan_events", "to_utc", "together"]
+__all__ = [
+    "Cleaning",
+    "EventLog",
+    "Source",
+    "clean_ids",
+    "is_uri",
+    "scan_events",
+    "to_utc",
+    "together",
+    "without_password",
+]

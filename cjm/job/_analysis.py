@@ -17,6 +17,7 @@ from cjm.events import EventLog
 from cjm.identity import Identities
 from cjm.job._check import check_kinds
 from cjm.job._config import Config
+from cjm.job._load import declared_log
 from cjm.job._paths_to_churn import paths_to_churn
 from cjm.job._persons import at_risk
 from cjm.journeys import Journeys
@@ -96,11 +97,12 @@ def _usable(journeys: Journeys, patterns: dict[str, Pattern], kind: str, found: 
 
 def _load(config: Config, steps: Steps, found: Analysis) -> EventLog:
     with steps.step("load") as step:
-        log = cjm.scan_events({name: config.source(name) for name in config.sources})
+        log = declared_log(config)
         log.require()
         found.tables["quality"] = log.quality()
         found.tables["sources"] = log.counts()
         found.tables["inputs"] = log.inputs()
+        found.tables["set_aside"] = log.set_aside()
         step.rows_in = int(found.tables["sources"]["read"].sum())
         step.rows_out = int(found.tables["sources"]["kept"].sum())
     lost = found.tables["quality"].filter(pl.col("action") == "set aside")

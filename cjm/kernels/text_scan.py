@@ -39,10 +39,24 @@ def scan_csv(
     nothing.
     """
     mode, fields, line, first, width, rows, ahead, after, stray, several, spread = state
+    plain = np.ones(256, dtype=np.bool_)
+    plain[10] = plain[13] = plain[separator] = False
+    if quote >= 0:
+        plain[quote] = False
     at = start
     while at < len(data) and count + 2 <= len(notes):
         char = data[at]
         at += 1
+        if plain[char]:
+            while at < len(data) and plain[data[at]]:
+                at += 1
+            after = 0
+            if mode == _START:
+                mode = _FIELD
+            elif mode == _CLOSED:
+                stray = 1
+                mode = _FIELD
+            continue
         if after:
             after = 0
             if char == 10:
@@ -82,10 +96,7 @@ def scan_csv(
             mode = _START
             fields += 1
         elif mode == _START:
-            mode = _QUOTED if char == quote else _FIELD
-        elif mode == _CLOSED:
-            stray = 1
-            mode = _FIELD
+            mode = _QUOTED
     state[:] = (mode, fields, line, first, width, rows, ahead, after, stray, several, spread)
     return at, count
 
