@@ -1,4 +1,4 @@
-"""The command line: ``cjm run``, ``check``, ``demo``, ``report``. Exit codes: 0 done, 1 failed, 2 wrong call or input."""
+"""The command line: ``cjm run``, ``check``, ``demo``, ``report``. Exit codes: 0 done, 1 failed, 2 wrong input."""
 
 from __future__ import annotations
 

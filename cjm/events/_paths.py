@@ -132,7 +132,7 @@ def _remote(uri: str, source: Source, where: str) -> list[str]:
     try:
         names = pl.scan_parquet(uri, storage_options=storage, hive_partitioning=False, include_file_paths="__path")
         return names.select(pl.col("__path").unique().sort()).collect()["__path"].to_list()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise InputError.at(
             f"the files cannot be listed ({first_line(error)})",
             where=where,

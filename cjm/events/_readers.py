@@ -182,7 +182,7 @@ def _parquet_schema(file: File, source: Source) -> pl.Schema:
         refuse_empty(file.path)
     try:
         schema = _lazy_parquet(file, source).collect_schema()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:  # ValueError: of a storage option
         raise damaged(file.name, "Parquet", error) from error
     refuse_wide(file.name, len(schema))
     return schema

@@ -62,10 +62,11 @@ def table_of(source: Source, name: str) -> pl.DataFrame | pl.LazyFrame:
 
 def _opened(source: Source) -> pl.DataFrame | pl.LazyFrame:
     storage: dict[str, Any] | None = source.options.get("storage")
-    if source.format == "delta":
-        return pl.scan_delta(source.path, storage_options=storage)
-    if source.format == "iceberg":
-        return pl.scan_iceberg(source.path, storage_options=storage)
+    if source.format != "sql":
+        scan = pl.scan_delta if source.format == "delta" else pl.scan_iceberg
+        table = scan(source.path, storage_options=storage)
+        table.collect_schema()  # a scan that cannot work says so only when it is asked for something
+        return table
     query = source.options["query"]
     if isinstance(source.path, str):
         return pl.read_database_uri(query, source.path, engine="adbc")
