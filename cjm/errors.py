@@ -44,8 +44,8 @@ class CjmError(Exception):
     @classmethod
     def at(cls, what: str, *, where: str = "", hint: str = "") -> Self:
         """Build the message ``where: what. hint`` (the parts that are given)."""
-        text = f"{where}: {what}" if where else what
-        return cls(printable(f"{text}. {hint}" if hint else text, keep="\n"))
+        text = printable(f"{what}. {hint}" if hint else what, keep="\n")
+        return cls(f"{printable(where)}: {text}" if where else text)
 
     @classmethod
     def unknown(cls, what: str, name: str, options: Iterable[str], *, where: str = "") -> Self:

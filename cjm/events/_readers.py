@@ -132,7 +132,7 @@ def _row_groups(path: Path, columns: int) -> list[tuple[int, int]]:
 
     with pq.ParquetFile(path) as file:
         rows = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
-    refuse_bomb(path, max(rows, default=0) * columns)
+    refuse_bomb(path, sum(rows) * columns)
     cuts, total = [0], sum(rows)
     for end in np.cumsum(rows).tolist():
         if end - cuts[-1] >= _PIECE:

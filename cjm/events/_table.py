@@ -30,7 +30,7 @@ LONGEST = 16 * 2**20  # bytes of a row of text
 
 _WIDEST = 10_000  # columns
 _RATIO = 200  # of what is unpacked to what is stored
-_HARMLESS = 128 * 2**20  # bytes that may be unpacked from any file
+_HARMLESS = 64 * 2**20  # bytes that may be unpacked from any file
 
 
 @dataclass(frozen=True)
