@@ -156,6 +156,12 @@ def _with_declared_columns(tables: list[RawTable], source: Source, also: frozens
         frame = frame.select(_wanted(frame.columns, source, also))
         frame = frame.drop(name for name in frame.columns if _PANDAS_INDEX.match(name) and name not in source.declared)
         for column in frame.columns:
+            if "\0" in column:
+                raise InputError.at(
+                    f"the name of column {column!r} holds a zero byte",
+                    where=table.where,
+                    hint="Rename it; is the text encoded as declared?",
+                )
             if column.startswith("__"):
                 raise InputError.at(
                     f"the name of column {column!r} begins with two underscores, which is reserved",
