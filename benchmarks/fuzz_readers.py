@@ -87,7 +87,7 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
 
 
 def rows_of(data: bytes) -> int:
-    """Return how many records follow the header of a CSV file, by the rule that quotes count at the start of a field."""
+    """Return how many records follow the header of a CSV file; quotes count at the start of a field only."""
     mode, blank, records, after = "start", True, 0, False
     for byte in data.removeprefix(b"\xef\xbb\xbf") + b"\n":
         char = bytes([byte])
