@@ -8,6 +8,7 @@ from . import moments as moments
 from . import plot as plot
 from . import report as report
 from . import survival as survival
+from .events import Cleaning as Cleaning
 from .events import EventLog as EventLog
 from .events import Source as Source
 from .events import scan_events as scan_events
@@ -48,9 +49,9 @@ from .mining import mine_itemsets as mine_itemsets
 from .mining import mine_rules as mine_rules
 from .mining import mine_sequences as mine_sequences
 from .mining import mine_sequential_rules as mine_sequential_rules
+from .mining import sequence_times as sequence_times
 from .mining import split_persons as split_persons
 from .moments import decide as decide
-from .mining import sequence_times as sequence_times
 from .patterns import Pattern as Pattern
 from .patterns import pattern as pattern
 from .survival import Churn as Churn

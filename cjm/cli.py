@@ -1,4 +1,4 @@
-"""The command line: ``cjm run``, ``check``, ``demo``, ``report``. Exit: 0 done, 1 failed, 2 wrong call, 75 busy."""
+"""The command line: ``cjm run``, ``check``, ``demo``, ``report``. Exit: 0 done, 1 failed, 2 wrong input, 75 busy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from cjm.errors import ArgumentError, BusyError, CjmError, ConfigError, InputError
+from cjm.errors import BusyError, CjmError, ConfigError, InputError, RunError
 
 __all__ = ["app", "main"]
 
@@ -59,7 +59,7 @@ def check(configuration: Configuration) -> None:
     for fault in found.faults:
         typer.echo(f"error: {fault}", err=True)
     if found.faults:
-        raise typer.Exit(1)
+        raise typer.Exit(2)
     typer.echo(f"{configuration}: ready to run")
 
 
@@ -94,17 +94,22 @@ def report(
     typer.echo(f"report: {folder / 'report.html'}")
 
 
-def main() -> None:
-    """Call the command line, turn errors of cjm into one line, and end the process with the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
+def call() -> int:
+    """Call the command line, turn errors of cjm into one line, and return the exit code."""
     try:
         app()
-        code = 0
     except CjmError as error:
         typer.echo(f"error: {error}", err=True)
-        code = 2 if isinstance(error, ArgumentError) else _TRY_LATER if isinstance(error, BusyError) else 1
+        return _TRY_LATER if isinstance(error, BusyError) else 1 if isinstance(error, RunError) else 2
     except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 1
+        return end.code if isinstance(end.code, int) else 1
+    return 0
+
+
+def main() -> None:
+    """Call the command line and end the process with the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
+    code = call()
     sys.stdout.flush()
     sys.stderr.flush()
     # The exit code is a promise: thread pools of the readers have been seen to abort while the interpreter shuts down.

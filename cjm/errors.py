@@ -7,6 +7,7 @@ that all messages keep that shape.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Self
 
@@ -19,7 +20,23 @@ __all__ = [
     "InputError",
     "PatternError",
     "RunError",
+    "printable",
 ]
+
+
+# Control characters, and those that reorder or hide the text around them.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    r"""Return text from data as a terminal or a log may show it: escapes in place of characters that do something.
+
+    Examples
+    --------
+    >>> printable("a\x1b[31mb")
+    'a\\x1b[31mb'
+    """
+    return _UNSEEN.sub(lambda sign: sign[0] if sign[0] in keep else ascii(sign[0])[1:-1], text)
 
 
 class CjmError(Exception):
@@ -28,8 +45,8 @@ class CjmError(Exception):
     @classmethod
     def at(cls, what: str, *, where: str = "", hint: str = "") -> Self:
         """Build the message ``where: what. hint`` (the parts that are given)."""
-        text = f"{where}: {what}" if where else what
-        return cls(f"{text}. {hint}" if hint else text)
+        text = printable(f"{what}. {hint}" if hint else what, keep="\n")
+        return cls(f"{printable(where)}: {text}" if where else text)
 
     @classmethod
     def unknown(cls, what: str, name: str, options: Iterable[str], *, where: str = "") -> Self:
@@ -75,7 +92,7 @@ def did_you_mean(name: str, options: Iterable[str], *, show: int = 8) -> str:
     >>> did_you_mean("xyz", ["a", "b"])
     'Known: a, b'
     """
-    known = sorted(options)
+    known = sorted(map(printable, options))
     lowered = {option.lower(): option for option in known}
     near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
     if near:

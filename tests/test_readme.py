@@ -12,6 +12,7 @@ import pytest
 
 from cjm.job._config import (
     ChurnSection,
+    CleaningSection,
     FunnelSection,
     GoalSection,
     IdentitySection,
@@ -53,6 +54,7 @@ def test_every_key_of_the_configuration_is_documented() -> None:
     sections = (
         OutputSection,
         SourceSection,
+        CleaningSection,
         IdentitySection,
         JourneysSection,
         MiningSection,

@@ -13,13 +13,14 @@ import polars as pl
 
 from cjm.codes import Dictionary
 from cjm.contracts import TIME
-from cjm.errors import InputError
-from cjm.events._quality import Findings
+from cjm.errors import InputError, printable
+from cjm.events._apply import Cleaner
+from cjm.events._quality import PLACES, Findings
 from cjm.events._readers import read_source
 from cjm.events._source import MEND_ROWS, RESERVED, Source
 from cjm.events._stack import Coder, attributes_of, stack
 from cjm.events._table import RawTable
-from cjm.events._times import Times, example, to_utc
+from cjm.events._times import example, to_utc
 from cjm.identifiers import is_placeholder
 
 __all__ = ["Converted", "convert"]
@@ -84,7 +85,7 @@ class Converted:
 
 
 def convert(
-    name: str, source: Source, kinds: Collection[str], coder: Coder
+    name: str, source: Source, kinds: Collection[str], coder: Coder, cleaner: Cleaner
 ) -> Generator[pl.DataFrame, None, Converted]:
     """Read a source and yield its events, in order of arrival; return what was found once all are read.
 
@@ -96,11 +97,11 @@ def convert(
     InputError
         If the source as a whole cannot be used; rows that cannot be used are counted and reported in ``error``.
     """
-    found = Converted(name, Findings(name), _on_error=source.on_error, _column=source.time)
+    found = Converted(name, Findings(name), _on_error=source.on_error, _column='", "'.join(source.times))
     findings = found.findings
-    for tables in read_source(source, name):
+    for tables in read_source(source, name, cleaner.columns):
         raw = stack(tables, source, name, coder)
-        yield _events(name, source, kinds, tables, raw, coder, found)
+        yield _events(name, source, kinds, tables, raw, coder, cleaner, found)
         del tables, raw  # before the next piece is read
     always, rows, firsts = zip(*found._midnights, strict=True)
     if all(always) and sum(rows) > 1:
@@ -116,6 +117,7 @@ def _events(
     tables: Sequence[RawTable],
     raw: pl.DataFrame,
     coder: Coder,
+    cleaner: Cleaner,
     found: Converted,
 ) -> pl.DataFrame:
     findings = found.findings
@@ -125,54 +127,120 @@ def _events(
         findings.add(check, rows, value, "kept")
     found._midnights.append(times.midnight)
     lost = pl.Series([False]).new_from_index(0, raw.height)
-    for mask in times.faults.values():
-        lost = lost | mask
-    _count_faults(raw, times, tables, found)
 
-    columns = [times.utc.alias("time")]
+    def set_aside(check: str, mask: pl.Series, example: str = "") -> None:
+        nonlocal lost
+        mask = mask & ~lost
+        if mask.any():
+            findings.add(check, int(mask.sum()), example, "set aside")
+            findings.places += _places(raw.filter(mask), tables, check)
+            lost = lost | mask
+
+    for reason, mask in times.faults.items():
+        set_aside(reason, mask, _fault(reason, mask, raw, tables, found))
+
+    names = {}
     constant = {"channel": name, "event": source.event_name}
     for role in ("channel", "event"):
         if f"__{role}" in raw.columns:
-            names = raw[f"__{role}"]
+            names[role] = raw[f"__{role}"]
         else:
-            names = (
-                coder[f"__{role}"].encode(pl.Series([constant[role]], dtype=pl.String)).new_from_index(0, raw.height)
-            )
-        blank = raw.select(((pl.lit(names) == "") | pl.lit(names.is_null())).fill_null(True)).to_series() & ~lost
-        findings.add(f"{role} missing", int(blank.sum()), "", "set aside")
-        lost = lost | blank
-        columns.append(names.alias(role))
+            one = coder[f"__{role}"].encode(pl.Series([constant[role]], dtype=pl.String))
+            names[role] = one.new_from_index(0, raw.height)
+        texts = pl.lit(names[role])
+        set_aside(f"{role} missing", raw.select(((texts == "") | texts.is_null()).fill_null(True)).to_series())
+    attributes = {column: raw[column] for column in attributes_of(raw, source)}
+    renamed = cleaner.named(names["channel"], names["event"])
+    if renamed is not None:
+        known, was, now = renamed["known"] & ~lost, names["event"], renamed["event"]
+        findings.add("event renamed by the taxonomy", int((known & (was != now).fill_null(False)).sum()), "", "kept")
+        unknown = ~known & ~lost
+        findings.add("event not in the taxonomy", int(unknown.sum()), _common(was.filter(unknown)), "kept")
+        out = known & now.is_null()
+        set_aside("event left out by the taxonomy", out, _common(was.filter(out)))
+        names["event"] = now
+        if cleaner.grouped:
+            attributes = {"group": renamed["group"], **attributes}
 
-    nobody = pl.Series([True]).new_from_index(0, raw.height)
+    ids = {}
     for kind in source.ids:
-        ids = raw[f"__id {kind}"]
-        placeholder = _placeholders(ids, coder[f"__id {kind}"], found._nobody[kind], source)
-        if placeholder.any():
-            findings.add(f"placeholder in {kind}", int(placeholder.sum()), _common(ids.filter(placeholder)), "kept")
-            ids = ids.set(placeholder, None)
-        nobody = nobody & ids.is_null()
-        columns.append(ids.alias(kind))
-    nobody = nobody & ~lost
-    findings.add("no identifier", int(nobody.sum()), "", "set aside")
-    lost = _with_duplicates(raw, lost | nobody, source, findings)
+        ids[kind] = _identifiers(raw[f"__id {kind}"], kind, source, coder, cleaner, found)
+    rules = {column: (column, raw[column]) for column in raw.columns if not column.startswith("__")}
+    rules |= {kind: (f"__id {kind}", column) for kind, column in ids.items()}
+    rules |= {role: (f"__{role}", column) for role, column in names.items()}
+    for rule, mask in cleaner.excluded(rules):
+        set_aside(f"excluded: {rule}", mask)
+    nobody = pl.Series([True]).new_from_index(0, raw.height)
+    for column in ids.values():
+        nobody = nobody & column.is_null()
+    set_aside("no identifier", nobody)
+    elsewhere = cleaner.left_out(ids, raw.height)
+    if elsewhere is not None:
+        set_aside("not in the sample", elsewhere)
+    lost = _with_duplicates(raw, lost, source, findings)
 
+    columns = [times.utc.alias("time"), *(column.alias(role) for role, column in names.items())]
+    columns += [column.alias(kind) for kind, column in ids.items()]
     if source.value is not None:
         columns.append(_numbers(raw["__value"], findings).alias("value"))
-    attributes = attributes_of(raw, source)
-    taken = {*RESERVED, *kinds}
-    for column in attributes:
-        free = column
-        while free in taken or (free != column and free in attributes):
-            free += "_"
-        if free != column:
-            findings.add(f"attribute {column!r} renamed", raw.height, free, "kept")
-        columns.append(raw[column].alias(free))
-        taken.add(free)
+    columns += _free_names(attributes, {*RESERVED, *kinds}, findings)
     events = pl.DataFrame(columns)
     if lost.any():
         events = events.filter(~lost)
     findings.kept += events.height
     return events
+
+
+def _free_names(attributes: dict[str, pl.Series], taken: set[str], findings: Findings) -> list[pl.Series]:
+    """Return the attributes under names that the log does not need."""
+    columns = []
+    for column, values in attributes.items():
+        free = column
+        while free in taken or (free != column and free in attributes):
+            free += "_"
+        if free != column:
+            findings.add(f"attribute {column!r} renamed", len(values), free, "kept")
+        columns.append(values.alias(free))
+        taken.add(free)
+    return columns
+
+
+def _identifiers(
+    ids: pl.Series, kind: str, source: Source, coder: Coder, cleaner: Cleaner, found: Converted
+) -> pl.Series:
+    """Return identifiers as rules write them; null where they are placeholders or shared by too many."""
+    rewritten = cleaner.rewritten(ids, kind)
+    if rewritten is not None:
+        ids, changed = rewritten
+        found.findings.add(f"{kind} rewritten by its rules", int(changed.sum()), "", "kept")
+    placeholder = _placeholders(ids, coder[f"__id {kind}"], found._nobody[kind], source)
+    if placeholder.any():
+        found.findings.add(f"placeholder in {kind}", int(placeholder.sum()), _common(ids.filter(placeholder)), "kept")
+        ids = ids.set(placeholder, None)
+    shared = cleaner.too_shared(ids, kind)
+    if shared is not None and shared.any():
+        found.findings.add(f"{kind} shared by too many", int(shared.sum()), "", "kept")
+        ids = ids.set(shared, None)
+    return ids
+
+
+def _places(rows: pl.DataFrame, tables: Sequence[RawTable], reason: str) -> list[pl.DataFrame]:
+    """Return where rows stand, file by file: the line of a text, the row (from 0) of another table."""
+    parts = []
+    for (number,), part in rows.select("__file", "__row").group_by("__file", maintain_order=True):
+        table = tables[int(number)]
+        position = part["__row"].sort()
+        path = table.path or table.where
+        if table.lines_of is None:
+            parts.append(_placed(path, reason, row=position + table.first_row))
+        else:
+            parts.append(_placed(path, reason, line=pl.Series(table.lines_of(position.to_list()), dtype=pl.Int64)))
+    return parts
+
+
+def _placed(path: str, reason: str, **place: pl.Series) -> pl.DataFrame:
+    found = pl.DataFrame(place).with_columns(path=pl.lit(path), reason=pl.lit(reason))
+    return pl.concat([pl.DataFrame(schema=PLACES), found], how="diagonal")
 
 
 def _placeholders(ids: pl.Series, dictionary: Dictionary, known: list[pl.Series], source: Source) -> pl.Series:
@@ -187,24 +255,28 @@ def _placeholders(ids: pl.Series, dictionary: Dictionary, known: list[pl.Series]
 
 
 def _count_rows(tables: Sequence[RawTable], source: Source, raw: pl.DataFrame, found: Converted) -> None:
-    short = [table for table in tables if table.short_rows]
-    short_rows = sum(table.short_rows for table in short)
-    found.findings.read += raw.height + short_rows
-    if short:
-        found.findings.add("row of the wrong length", short_rows, short[0].short_example, "set aside")
-    found._short += [table.short_error for table in short if table.short_error is not None]
+    findings = found.findings
+    findings.read += raw.height
+    findings.add("further event of its row", raw.height - sum(table.frame.height for table in tables), "", "kept")
     for table in tables:
+        findings.read += table.broken_rows
+        for check, (value, lines) in table.broken.items():
+            findings.add(check, len(lines), value, "set aside")
+            findings.places.append(_placed(table.path, check, line=pl.Series(lines, dtype=pl.Int64)))
+        for check, rows, first in table.notes:
+            findings.add(check, rows, first, "kept")
+        if table.broken_error is not None:
+            found._short.append(table.broken_error)
         file = found._files.setdefault(table.path or source.where, [table.size, table.modified, 0])
-        file[2] += table.frame.height + table.short_rows
+        file[2] += table.frame.height + table.broken_rows
 
 
-def _count_faults(raw: pl.DataFrame, times: Times, tables: Sequence[RawTable], found: Converted) -> None:
-    """Count the rows without a usable time."""
-    for reason, mask in times.faults.items():
-        file, row = raw.select("__file", "__row").row(int(mask.arg_max() or 0))
-        place, value, rows = tables[file].place(row), example(raw["__time"], mask), int(mask.sum())
-        found.findings.add(reason, rows, f"{place}: {value}", "set aside")
-        found._faults.setdefault(reason, _Fault(0, place, value)).rows += rows
+def _fault(reason: str, mask: pl.Series, raw: pl.DataFrame, tables: Sequence[RawTable], found: Converted) -> str:
+    """Return the first row without a usable time as an example, and remember it for the error."""
+    file, row = raw.select("__file", "__row").row(int(mask.arg_max() or 0))
+    place, value = tables[file].place(row), printable(example(raw["__time"], mask))
+    found._faults.setdefault(reason, _Fault(0, place, value)).rows += int(mask.sum())
+    return f"{place}: {value}"
 
 
 def _with_duplicates(raw: pl.DataFrame, lost: pl.Series, source: Source, findings: Findings) -> pl.Series:

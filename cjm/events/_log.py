@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import polars as pl
 
 from cjm.codes import Dictionary
-from cjm.errors import ArgumentError
+from cjm.errors import ArgumentError, InputError
+from cjm.events._apply import Cleaner
+from cjm.events._cleaning import Cleaning
 from cjm.events._convert import Converted, convert
 from cjm.events._source import Source
 from cjm.events._stack import Coder, together
@@ -27,14 +30,17 @@ class EventLog:
     Attributes
     ----------
     sources : dict of str to Source
+    cleaning : Cleaning
     kinds : tuple of str
         Kinds of identifiers, in order of priority: as the sources name them, the first source first.
     """
 
-    def __init__(self, sources: Mapping[str, Source]) -> None:
+    def __init__(self, sources: Mapping[str, Source], cleaning: Cleaning) -> None:
         self.sources = dict(sources)
         self.kinds = tuple(dict.fromkeys(kind for source in self.sources.values() for kind in source.ids))
+        self.cleaning = cleaning
         self._coder: Coder = defaultdict(Dictionary)
+        self._cleaner: Cleaner | None = None
         self._converted: dict[str, Converted] = {}
         self._held: dict[str, list[pl.DataFrame]] = {}
         self._coded: pl.DataFrame | None = None
@@ -53,12 +59,13 @@ class EventLog:
             return
         pieces: list[pl.DataFrame] = []
         several = False
-        stream = convert(name, self.sources[name], self.kinds, self._coder)
+        stream = convert(name, self.sources[name], self.kinds, self._coder, self._cleaning_of())
         while True:
             try:
                 piece = next(stream)
             except StopIteration as end:
                 self._converted[name] = end.value
+                self._refuse_unknown_columns()
                 break
             several = bool(pieces)
             if hold or not several:
@@ -67,6 +74,37 @@ class EventLog:
             del piece
         if hold or not several:
             self._held[name] = pieces
+
+    def _refuse_unknown_columns(self) -> None:
+        """Raise InputError for a rule about a column that no source has, once all are read."""
+        cleaner = self._cleaner
+        if cleaner is not None and len(self._converted) == len(self.sources):
+            for column in sorted(cleaner.columns - cleaner.seen):
+                raise InputError.at(
+                    f"no source has a column {column!r}", where="Cleaning(exclude=...)", hint="Mend or remove the rule"
+                )
+
+    def _cleaning_of(self) -> Cleaner:
+        """Return what cleans the rows; identifiers that are shared by too many are found by reading everything."""
+        if self._cleaner is not None:
+            return self._cleaner
+        first = self.kinds[0]
+        limits = self.cleaning.shared
+        shared = {}
+        if limits:
+            before = Cleaner(replace(self.cleaning, shared={}, sample={}), self._coder)
+            met: dict[str, list[pl.DataFrame]] = {kind: [] for kind in limits}
+            for name, source in self.sources.items():
+                for piece in convert(name, source, self.kinds, self._coder, before):
+                    for kind, pairs in met.items():
+                        if kind in piece.columns and first in piece.columns:
+                            pairs.append(piece.select(pl.col(kind, first).to_physical()).drop_nulls().unique())
+            for kind, pairs in met.items():
+                if pairs:
+                    others = pl.concat(pairs).unique().group_by(kind).len()
+                    shared[kind] = others.filter(pl.col("len") > limits[kind])[kind]
+        self._cleaner = Cleaner(self.cleaning, self._coder, shared)
+        return self._cleaner
 
     def _found(self, source: str | None) -> list[Converted]:
         """Return what was found in one source, or in all of them; each is read on first use."""
@@ -137,6 +175,17 @@ class EventLog:
         """
         return pl.concat([converted.findings.frame() for converted in self._found(source)])
 
+    def set_aside(self, source: str | None = None) -> pl.DataFrame:
+        """Return where each row stands that was set aside, and why: in one source, or in all of them.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``source``, ``path``, ``line`` of a text file (from 1), ``row`` of any other table (from 0), ``reason``;
+            as many rows of a reason as ``quality()`` counts.
+        """
+        return pl.concat([converted.findings.set_aside() for converted in self._found(source)])
+
     def inputs(self) -> pl.DataFrame:
         """Return one row a file (or frame) that was read.
 
@@ -169,7 +218,7 @@ class EventLog:
         )
 
 
-def scan_events(sources: Mapping[str, Source]) -> EventLog:
+def scan_events(sources: Mapping[str, Source], *, cleaning: Cleaning | None = None) -> EventLog:
     """Declare the sources of a log. Lazy: nothing is read yet.
 
     Parameters
@@ -177,6 +226,8 @@ def scan_events(sources: Mapping[str, Source]) -> EventLog:
     sources : mapping of str to Source
         The key is the source's name and, unless the source names a column for it, the channel of its events.
         Where times tie, events of an earlier source come first.
+    cleaning : Cleaning, optional
+        Rules for the events of all sources: how identifiers are written, names of events, bots, samples.
 
     Returns
     -------
@@ -185,7 +236,8 @@ def scan_events(sources: Mapping[str, Source]) -> EventLog:
     Raises
     ------
     ArgumentError
-        For something other than a mapping, without sources, and for a name that is no text or blank.
+        For something other than a mapping, without sources, for a name that is no text or blank, and for rules about
+        a kind of identifier that no source has.
 
     Examples
     --------
@@ -212,4 +264,7 @@ def scan_events(sources: Mapping[str, Source]) -> EventLog:
                 where=f"scan_events, source {name!r}",
                 hint="Wrap it: cjm.Source(..., time=..., event=..., ids={...})",
             )
-    return EventLog(sources)
+    cleaning = cleaning or Cleaning()
+    log = EventLog(sources, cleaning)
+    cleaning.check_kinds(log.kinds)
+    return log

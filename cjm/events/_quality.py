@@ -8,25 +8,34 @@ from typing import Literal
 import polars as pl
 
 from cjm.contracts import CONTRACTS
+from cjm.errors import printable
 
-__all__ = ["Findings"]
+__all__ = ["PLACES", "Findings"]
+
+PLACES = {"path": pl.String, "line": pl.Int64, "row": pl.Int64, "reason": pl.String}
+"""Where a row that was set aside stands, and why it was."""
 
 Action = Literal["kept", "set aside", "dropped duplicate"]
 
 
 @dataclass
 class Findings:
-    """The findings of one source, and how many of its rows were read and kept."""
+    """The findings of one source, and how many of its rows were read and kept.
+
+    ``places`` holds a frame of PLACES for each check of a piece that set rows aside.
+    """
 
     source: str
     read: int = 0
     kept: int = 0
     rows: list[tuple[str, int, str, Action]] = field(default_factory=list)
+    places: list[pl.DataFrame] = field(default_factory=list)
 
     def add(self, check: str, rows: int, example: str, action: Action) -> None:
         """Count ``rows`` more rows under ``check``, with the first example; nothing is noted where there are none."""
         if not rows:
             return
+        check, example = printable(check), printable(example)
         for place, (known, before, first, done) in enumerate(self.rows):
             if (known, done) == (check, action):
                 self.rows[place] = (check, before + rows, first, action)
@@ -36,6 +45,12 @@ class Findings:
     def count(self, action: Action) -> int:
         """Return how many rows an action took out (or, for ``kept``, concerned)."""
         return sum(rows for _, rows, _, done in self.rows if done == action)
+
+    def set_aside(self) -> pl.DataFrame:
+        """Return one row for each row that was set aside."""
+        return pl.concat([pl.DataFrame(schema=PLACES), *self.places]).select(
+            pl.lit(self.source).alias("source"), pl.all()
+        )
 
     def frame(self) -> pl.DataFrame:
         """Return the findings as contract QUALITY."""

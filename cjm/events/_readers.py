@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from glob import glob, has_magic
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
-from cjm.errors import ArgumentError, InputError
+from cjm.errors import InputError
 from cjm.events._csv import read_csv
 from cjm.events._ndjson import read_ndjson
-from cjm.events._source import FORMATS, Source
-from cjm.events._table import COMPRESSED, RawTable, damaged, first_line, refuse_empty
+from cjm.events._paths import File, files_of
+from cjm.events._source import TABLES, Source, without_password
+from cjm.events._table import RawTable, damaged, first_line, refuse_bomb, refuse_empty, refuse_wide
+from cjm.events._tables import table_of
 
-__all__ = ["read_source", "source_files"]
+__all__ = ["read_source"]
 
-_SUFFIXES = {
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".csv": "csv",
-    ".txt": "csv",
-    ".tsv": "tsv",
-    ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
-    ".arrow": "arrow",
-    ".feather": "arrow",
-    ".ipc": "arrow",
-}
 _PIECE = 500_000  # rows
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__$")  # what pandas adds to Parquet files of itself
 
 
-def read_source(source: Source, name: str) -> Iterator[list[RawTable]]:
+def read_source(source: Source, name: str, also: frozenset[str]) -> Iterator[list[RawTable]]:
     """Read the files (or the frame) of a source; yield what must be looked at together.
 
     That is the whole source, except where every row speaks for itself: Parquet files and frames with times of a time
-    type, whose order and duplicates do not matter, come in pieces.
+    type, whose order and duplicates do not matter, come in pieces. Columns in ``also`` are read where they are there.
 
     Raises
     ------
@@ -52,34 +39,54 @@ def read_source(source: Source, name: str) -> Iterator[list[RawTable]]:
         For a file that is missing, empty, damaged or named twice, a glob that matches nothing, and a column that is
         not there.
     """
-    paths = _paths(source, name)
-    if paths is None:
-        frame = _to_polars(source.path, name)
-        where = f"source {name!r}"
-        if _in_pieces([frame.schema], source):
-            pieces = (RawTable(frame.slice(first, rows), where, first_row=first) for first, rows in _cuts(frame.height))
-            yield from (_with_declared_columns([piece], source) for piece in pieces)
-        else:
-            yield _with_declared_columns([RawTable(frame, where)], source)
-        return
-    formats = [_format(path, source, name) for path in paths]
-    if set(formats) == {"parquet"} and _in_pieces([_parquet_schema(path) for path in paths], source):
-        pieces = (_with_file(piece, path) for path in paths for piece in _parquet_pieces(path, source))
-        yield from (_with_declared_columns(group, source) for group in _grouped(pieces))
-        return
-    tables = [_with_file(_READERS[kind](path, source), path) for kind, path in zip(formats, paths, strict=True)]
-    yield _with_declared_columns(tables, source)
+    files = None if source.format in TABLES else files_of(source, name)
+    if files is None:
+        pieces, whole = _of_table(table_of(source, name), source, name)
+    elif {file.format for file in files} == {"parquet"}:
+        schemas = [_parquet_schema(file, source) for file in files]
+        pieces = (_with_file(piece, file) for file in files for piece in _parquet_pieces(file, source, also))
+        whole = not _in_pieces(schemas, source)
+    else:
+        pieces = (_with_file(_READERS[file.format](file, source), file) for file in files)
+        whole = True
+    for group in [list(pieces)] if whole else _grouped(pieces):
+        yield _with_declared_columns(group, source, also)
 
 
-def source_files(source: Source, name: str) -> list[Path]:
-    """Return the files of a source; none if it is a frame.
+def _of_table(table: pl.DataFrame | pl.LazyFrame, source: Source, name: str) -> tuple[Iterator[RawTable], bool]:
+    """Return a table in pieces, and whether it must be looked at as a whole."""
+    where = f"source {name!r}"
+    if isinstance(table, pl.DataFrame):
+        whole = not _in_pieces([table.schema], source)
+        cuts = [(0, table.height)] if whole else _cuts(table.height)
+        return (RawTable(table.slice(first, rows), where, first_row=first) for first, rows in cuts), whole
+    try:
+        schema = table.collect_schema()
+    except (Exception, pl.exceptions.PanicException) as error:
+        raise _uncomputable(error, where) from error
+    return _batches(table, where), not _in_pieces([schema], source)
 
-    Raises
-    ------
-    InputError
-        For a glob that matches nothing, and a file that is named twice.
-    """
-    return _paths(source, name) or []
+
+def _batches(table: pl.LazyFrame, where: str) -> Iterator[RawTable]:
+    """Compute a lazy frame batch by batch; there is one, if empty."""
+    first = 0
+    try:
+        for batch in table.collect_batches(chunk_size=_PIECE, maintain_order=True):
+            yield RawTable(batch, where, first_row=first)
+            first += batch.height
+        if first == 0:
+            yield RawTable(table.head(0).collect(), where)
+    except (Exception, pl.exceptions.PanicException) as error:
+        raise _uncomputable(error, where) from error
+
+
+def _uncomputable(error: BaseException, where: str) -> InputError:
+    """Whatever a plan does wrong, it is this source that cannot be read."""
+    return InputError.at(
+        f"the lazy frame cannot be computed ({first_line(error)})",
+        where=where,
+        hint="Call .collect() on it to see where its plan fails",
+    )
 
 
 def _grouped(pieces: Iterator[RawTable]) -> Iterator[list[RawTable]]:
@@ -94,13 +101,20 @@ def _grouped(pieces: Iterator[RawTable]) -> Iterator[list[RawTable]]:
         yield group
 
 
-def _with_file(table: RawTable, path: Path) -> RawTable:
-    stat = path.stat()
-    return replace(table, path=str(path), size=stat.st_size, modified=datetime.fromtimestamp(stat.st_mtime, UTC))
+def _with_file(table: RawTable, file: File) -> RawTable:
+    """Add the columns that folders say, and what is known of the file."""
+    said = {
+        key: pl.lit(value, dtype=pl.String) for key, value in file.columns.items() if key not in table.frame.columns
+    }
+    table = replace(table, frame=table.frame.with_columns(**said))
+    if not isinstance(file.path, Path):
+        return replace(table, path=without_password(file.path))
+    stat = file.path.stat()
+    return replace(table, path=str(file.path), size=stat.st_size, modified=datetime.fromtimestamp(stat.st_mtime, UTC))
 
 
 def _in_pieces(schemas: list[pl.Schema], source: Source) -> bool:
-    timed = isinstance(schemas[0].get(source.time), (pl.Datetime, pl.Date))
+    timed = all(isinstance(schemas[0].get(column), (pl.Datetime, pl.Date)) for column in source.times)
     if source.attributes is not None:  # other columns are not read
         schemas = [pl.Schema({name: schema[name] for name in source.declared if name in schema}) for schema in schemas]
     alike = all(dict(schema) == dict(schemas[0]) for schema in schemas)
@@ -112,22 +126,22 @@ def _cuts(rows: int) -> list[tuple[int, int]]:
     return [(first, min(_PIECE, rows - first)) for first in range(0, max(rows, 1), _PIECE)]
 
 
-def _row_groups(path: Path) -> list[tuple[int, int]]:
+def _row_groups(path: Path, columns: int) -> list[tuple[int, int]]:
     """Return the same for a Parquet file, whose row groups are decoded whole."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        ends = np.cumsum([file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)])
-    total = int(ends[-1]) if len(ends) else 0
-    cuts = [0]
-    for end in ends.tolist():
+        rows = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+    refuse_bomb(path, sum(rows) * columns)
+    cuts, total = [0], sum(rows)
+    for end in np.cumsum(rows).tolist():
         if end - cuts[-1] >= _PIECE:
             cuts.append(end)
     cuts = cuts if len(cuts) > 1 and cuts[-1] == total else [*cuts, total]
     return [(first, stop - first) for first, stop in pairwise(cuts)]
 
 
-def _with_declared_columns(tables: list[RawTable], source: Source) -> list[RawTable]:
+def _with_declared_columns(tables: list[RawTable], source: Source, also: frozenset[str]) -> list[RawTable]:
     """Check the columns of every file, and leave out those that nobody asked for."""
     seen = {column for table in tables for column in table.frame.columns}
     checked = []
@@ -139,10 +153,15 @@ def _with_declared_columns(tables: list[RawTable], source: Source) -> list[RawTa
             if not (table.open_keys and column in seen):
                 raise InputError.unknown("column", column, frame.columns, where=f"{table.where}, {role}")
             frame = frame.with_columns(pl.lit(None).alias(column))
-        if source.attributes is not None and not source.drop_duplicates:
-            frame = frame.select(list(source.declared))
+        frame = frame.select(_wanted(frame.columns, source, also))
         frame = frame.drop(name for name in frame.columns if _PANDAS_INDEX.match(name) and name not in source.declared)
         for column in frame.columns:
+            if "\0" in column:
+                raise InputError.at(
+                    f"the name of column {column!r} holds a zero byte",
+                    where=table.where,
+                    hint="Rename it; is the text encoded as declared?",
+                )
             if column.startswith("__"):
                 raise InputError.at(
                     f"the name of column {column!r} begins with two underscores, which is reserved",
@@ -153,138 +172,77 @@ def _with_declared_columns(tables: list[RawTable], source: Source) -> list[RawTa
     return checked
 
 
-def _paths(source: Source, name: str) -> list[Path] | None:
-    given = source.path
-    if isinstance(given, (str, Path)):
-        given = [given]
-    if not isinstance(given, (list, tuple)):
-        return None
-    if not given:
-        raise InputError.at("the list of files is empty", where=f"source {name!r}", hint="Give at least one file")
-    found: list[Path] = []
-    for item in given:
-        if not isinstance(item, (str, Path)):
-            raise InputError.at(
-                f"{type(item).__name__} is no path",
-                where=f"source {name!r}",
-                hint="A list may hold paths and globs only",
-            )
-        text = str(item)
-        if has_magic(text) and not os.path.exists(text):
-            matches = sorted(Path(match) for match in glob(text, recursive=True) if Path(match).is_file())
-            if not matches:
-                raise InputError.at(
-                    f"no file matches {text!r}", where=f"source {name!r}", hint="Check the folder and the pattern"
-                )
-            found += matches
-        elif os.path.isfile(text):
-            found.append(Path(text))
-        else:
-            what = "this is a folder" if os.path.isdir(text) else "there is no such file"
-            raise InputError.at(
-                what,
-                where=f"source {name!r}, {text}",
-                hint="Check the path; a folder needs a glob such as folder/*.parquet",
-            )
-    _refuse_twice(found, name)
-    return found
+def _wanted(columns: list[str], source: Source, also: frozenset[str]) -> list[str]:
+    if source.attributes is None or source.drop_duplicates:
+        return columns
+    return [column for column in columns if column in source.declared or column in also]
 
 
-def _refuse_twice(paths: list[Path], name: str) -> None:
-    seen: set[Path] = set()
-    for path in paths:
-        if path.resolve() in seen:
-            raise InputError.at(
-                "the file is named twice, so its events would count twice",
-                where=f"source {name!r}, {path}",
-                hint="Name it once; do two globs of the list match it?",
-            )
-        seen.add(path.resolve())
+def _lazy_parquet(file: File, source: Source) -> pl.LazyFrame:
+    storage = None if isinstance(file.path, Path) else source.options.get("storage")
+    return pl.scan_parquet(file.path, hive_partitioning=False, storage_options=storage)
 
 
-def _format(path: Path, source: Source, name: str) -> str:
-    if source.format is not None:
-        return source.format
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in COMPRESSED:
-        suffixes.pop()
-    if not suffixes or suffixes[-1] not in _SUFFIXES:
-        raise InputError.at(
-            "the file name does not tell the format",
-            where=f"source {name!r}, {path.name}",
-            hint=f"Set format= to one of {', '.join(FORMATS)}",
-        )
-    return _SUFFIXES[suffixes[-1]]
-
-
-def _to_polars(data: Any, name: str) -> pl.DataFrame:
-    if isinstance(data, pl.DataFrame):
-        return data
-    # Whatever a plan or a foreign object does wrong, it is this source that cannot be read.
-    if isinstance(data, pl.LazyFrame):
-        try:
-            return data.collect()
-        except (Exception, pl.exceptions.PanicException) as error:
-            raise InputError.at(
-                f"the lazy frame cannot be computed ({first_line(error)})",
-                where=f"source {name!r}",
-                hint="Call .collect() on it to see where its plan fails",
-            ) from error
-    if hasattr(data, "__arrow_c_stream__"):
-        try:
-            return pl.DataFrame(data)
-        except (Exception, pl.exceptions.PanicException) as error:
-            raise InputError.at(
-                f"the Arrow stream of {type(data).__name__} cannot be read ({first_line(error)})",
-                where=f"source {name!r}",
-                hint="Give a Polars frame or an Arrow table",
-            ) from error
-    raise ArgumentError.at(
-        f"cannot read events from {type(data).__name__}",
-        where=f"source {name!r}",
-        hint="Give a path, a glob, a list of them, a Polars frame or an object with the Arrow C stream",
-    )
-
-
-def _parquet_schema(path: Path) -> pl.Schema:
-    refuse_empty(path)
+def _parquet_schema(file: File, source: Source) -> pl.Schema:
+    if isinstance(file.path, Path):
+        refuse_empty(file.path)
     try:
-        return pl.scan_parquet(path, hive_partitioning=False).collect_schema()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise damaged(path, "Parquet", error) from error
+        schema = _lazy_parquet(file, source).collect_schema()
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:  # ValueError: of a storage option
+        raise damaged(file.name, "Parquet", error) from error
+    refuse_wide(file.name, len(schema))
+    return schema
 
 
-def _parquet_pieces(path: Path, source: Source) -> Iterator[RawTable]:
+def _parquet_pieces(file: File, source: Source, also: frozenset[str]) -> Iterator[RawTable]:
     import pyarrow as pa
 
     try:
-        lazy = pl.scan_parquet(path, hive_partitioning=False)
-        if source.attributes is not None and not source.drop_duplicates:
-            lazy = lazy.select([name for name in lazy.collect_schema().names() if name in source.declared])
-        for first, length in _row_groups(path):
-            yield RawTable(lazy.slice(first, length).collect(), path.name, first_row=first)
+        lazy = _lazy_parquet(file, source)
+        wanted = _wanted(lazy.collect_schema().names(), source, also)
+        lazy = lazy.select(wanted)
+        if not isinstance(file.path, Path):
+            yield from _batches(lazy, file.name)
+            return
+        for first, length in _row_groups(file.path, len(wanted)):
+            yield RawTable(lazy.slice(first, length).collect(), file.name, first_row=first)
     except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
-        raise damaged(path, "Parquet", error) from error
+        raise damaged(file.name, "Parquet", error) from error
 
 
-def _read_parquet(path: Path, source: Source) -> RawTable:
-    pieces = list(_parquet_pieces(path, source))
+def _read_parquet(file: File, source: Source) -> RawTable:
+    pieces = list(_parquet_pieces(file, replace(source, attributes=None), frozenset()))
     return replace(pieces[0], frame=pl.concat([piece.frame for piece in pieces]))
 
 
 def _read_arrow(path: Path, _: Source) -> RawTable:
     refuse_empty(path)
     try:
-        frame = pl.read_ipc(path)
+        lazy = pl.scan_ipc(path)
+        columns = len(lazy.collect_schema())
+        refuse_wide(path.name, columns)
+        refuse_bomb(path, columns * lazy.select(pl.len()).collect().item())
+        frame = lazy.collect()
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise damaged(path, "Arrow IPC", error) from error
+        raise damaged(path.name, "Arrow IPC", error) from error
     return RawTable(frame, path.name)
 
 
-_READERS: dict[str, Callable[[Path, Source], RawTable]] = {
+def _local(read: Callable[[Path, Source], RawTable], file: File, source: Source) -> RawTable:
+    """Call a reader of local files."""
+    if not isinstance(file.path, Path):
+        raise InputError.at(
+            f"{file.format} is read from files on this machine only",
+            where=without_password(file.path),
+            hint="Copy it here, or keep Parquet in the object store",
+        )
+    return read(file.path, source)
+
+
+_READERS: dict[str, Callable[[File, Source], RawTable]] = {
     "parquet": _read_parquet,
-    "csv": read_csv,
-    "tsv": partial(read_csv, separator="\t"),
-    "ndjson": read_ndjson,
-    "arrow": _read_arrow,
+    "csv": partial(_local, read_csv),
+    "tsv": partial(_local, partial(read_csv, separator="\t")),
+    "ndjson": partial(_local, read_ndjson),
+    "arrow": partial(_local, _read_arrow),
 }

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import available_timezones
 
+import polars as pl
+
 from cjm.errors import ArgumentError
 
-__all__ = ["EPOCH_UNITS", "FORMATS", "MEND_ROWS", "RESERVED", "Source"]
+__all__ = ["EPOCH_UNITS", "FORMATS", "MEND_ROWS", "RESERVED", "TABLES", "Source", "without_password"]
 
 EPOCH_UNITS = ("s", "ms", "us", "ns")
-FORMATS = ("parquet", "csv", "tsv", "ndjson", "arrow")
-OPTIONS = ("separator", "quote", "encoding")
+TABLES = ("sql", "delta", "iceberg")  # formats that are no files
+FORMATS = ("parquet", "csv", "tsv", "ndjson", "arrow", *TABLES)
+OPTIONS = ("separator", "quote", "encoding", "query", "storage")
 RESERVED = frozenset({"time", "channel", "event", "value", "person", "touchpoint", "session"})
 
 MEND_ROWS = 'Set on_error="set aside" to continue without them, or fix the file'
@@ -28,14 +32,20 @@ class Source:
 
     Parameters
     ----------
-    path : path, glob, list of these, frame, or object with the Arrow C stream
+    path : path, glob, folder, list of these, frame, database, or object with the Arrow C stream
         Files end in ``.parquet``, ``.csv``, ``.tsv``, ``.ndjson`` / ``.jsonl`` or ``.arrow`` / ``.feather`` unless
-        ``format`` says what they are; text may be compressed (``.gz``, ``.zst``, ``.bz2``).
-    time : str
+        ``format`` says what they are; text may be compressed (``.gz``, ``.zst``, ``.bz2``). Of a folder all files are
+        read; parts of their path such as ``country=pl`` are columns (text). Parquet may lie in an object store, as in
+        ``s3://bucket/log/*.parquet``. With ``format="sql"`` it is a connection or a URI, with ``"delta"`` or
+        ``"iceberg"`` the place of the table. Polars (also lazy) and pandas frames, Arrow tables and DuckDB relations
+        are taken as they are.
+    time : str, or mapping of str to str or polars.Expr
         Column of the time of the event: a timestamp, ISO 8601 text, text in ``time_format``, or an epoch number
-        (also as text, and beside ISO text).
+        (also as text, and beside ISO text). Where a row holds several events, a mapping of the event's name to the
+        column, or to an expression over the columns, that has its time: ``{"created": "created_at", ...}``. Where it is
+        null the event did not happen; of equal times the order is that of the mapping.
     event : str, optional
-        Column of the event's name. Exactly one of ``event`` and ``event_name`` is given.
+        Column of the event's name. Exactly one of ``event`` and ``event_name`` is given, none if ``time`` is a mapping.
     ids : mapping of str to str
         Kind of identifier to its column. The order is the priority of the kinds. Identifiers are text; whole numbers
         stored as floats lose their ``.0``.
@@ -60,9 +70,11 @@ class Source:
     on_error : {"raise", "set aside"}
         What to do with rows that cannot be used: an unreadable or impossible time, a CSV row of the wrong length.
     format : str, optional
-        ``"parquet"``, ``"csv"``, ``"tsv"``, ``"ndjson"`` or ``"arrow"``, where the file name does not tell.
+        ``"parquet"``, ``"csv"``, ``"tsv"``, ``"ndjson"`` or ``"arrow"``, where the file name does not tell; ``"sql"``,
+        ``"delta"``, ``"iceberg"``.
     options : mapping, optional
-        For CSV: ``separator``, ``quote`` (blank: quotes mean nothing), ``encoding``.
+        For CSV: ``separator``, ``quote`` (blank: quotes mean nothing), ``encoding``. For databases: ``query``. For
+        object stores, Delta and Iceberg: ``storage``, the storage options of Polars.
     event_name : str, optional
         Name of all events, for a table without a column of names.
     order : str, optional
@@ -81,7 +93,7 @@ class Source:
     """
 
     path: Any
-    time: str
+    time: str | Mapping[str, str | pl.Expr]
     event: str | None = None
     ids: Mapping[str, str] = field(default_factory=dict)
     channel: str | None = None
@@ -108,6 +120,12 @@ class Source:
         if self.time_zone is not None and self.time_zone not in available_timezones():
             raise ArgumentError.unknown("time zone", str(self.time_zone), available_timezones(), where="Source")
         check_options(self.options)
+        if (self.format == "sql") != ("query" in self.options):
+            raise ArgumentError.at(
+                'format="sql" and options={"query": ...} go together',
+                where="Source",
+                hint='As in Source("sqlite:////data/shop.db", format="sql", options={"query": "select ..."}, ...)',
+            )
 
     def _check_ids(self) -> None:
         where = "Source(ids=...)"
@@ -131,7 +149,9 @@ class Source:
                 )
 
     def _check_columns(self) -> None:
-        if (self.event is None) == (self.event_name is None):
+        if not isinstance(self.time, str):
+            self._check_times()
+        elif (self.event is None) == (self.event_name is None):
             raise ArgumentError.at(
                 "exactly one of event and event_name is needed",
                 where="Source",
@@ -152,10 +172,36 @@ class Source:
             if not isinstance(column, str):
                 raise ArgumentError.at(f"{column!r} names no column", where=f"Source, {role}", hint="Give a text")
 
+    def _check_times(self) -> None:
+        where = "Source(time=...)"
+        times = self.time if isinstance(self.time, Mapping) else {}
+        named = all(isinstance(name, str) and name.strip() for name in times)
+        if not times or not named or not all(isinstance(time, (str, pl.Expr)) for time in times.values()):
+            raise ArgumentError.at(
+                f"{self.time!r} names no column",
+                where=where,
+                hint='Name a column, or events with their columns: time={"created": "created_at", "paid": "paid_at"}',
+            )
+        if self.event is not None or self.event_name is not None:
+            raise ArgumentError.at(
+                "the mapping names the events already", where=where, hint="Leave out event= and event_name="
+            )
+
+    @property
+    def times(self) -> dict[str, str]:
+        """Columns that hold times, each with the role it plays."""
+        if isinstance(self.time, str):
+            return {self.time: "time"}
+        roles: dict[str, str] = {}
+        for name, time in self.time.items():
+            columns = [time] if isinstance(time, str) else time.meta.root_names()
+            roles |= dict.fromkeys(columns, f"time[{name!r}]")
+        return roles
+
     @property
     def declared(self) -> dict[str, str]:
         """Columns that must be there, each with the role it plays."""
-        roles = {self.time: "time"}
+        roles = self.times
         roles |= {column: f"ids[{kind!r}]" for kind, column in self.ids.items()}
         for role in ("event", "channel", "value", "event_id", "order"):
             column = getattr(self, role)
@@ -165,12 +211,23 @@ class Source:
 
     @property
     def where(self) -> str:
-        """Short text of where the rows come from."""
+        """Short text of where the rows come from, without passwords."""
         if isinstance(self.path, (str, Path)):
-            return str(self.path)
+            return without_password(str(self.path))
         if isinstance(self.path, (list, tuple)):
             return f"{len(self.path)} files"
         return type(self.path).__name__
+
+
+def without_password(uri: str) -> str:
+    """Return a URI whose password, if any, is hidden.
+
+    Examples
+    --------
+    >>> without_password("postgresql://reader:secret@host/shop")
+    'postgresql://reader:***@host/shop'
+    """
+    return re.sub(r"(?<=://)([^:/@]*):[^/]*@", r"\1:***@", uri)
 
 
 def check_options(options: Mapping[str, Any]) -> None:
@@ -178,7 +235,9 @@ def check_options(options: Mapping[str, Any]) -> None:
     where = "Source(options=...)"
     if not isinstance(options, Mapping):
         raise ArgumentError.at(
-            f"{options!r} is no mapping", where=where, hint='As in options={"separator": ";", "encoding": "cp1250"}'
+            f"{type(options).__name__} is no mapping",
+            where=where,
+            hint='As in options={"separator": ";", "encoding": "cp1250"}',
         )
     for option in options:
         if option not in OPTIONS:

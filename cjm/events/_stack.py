@@ -14,6 +14,7 @@ from cjm.codes import Dictionary
 from cjm.errors import InputError
 from cjm.events._source import Source
 from cjm.events._table import RawTable, first_line
+from cjm.events._wide import events_of_rows
 from cjm.identifiers import clean_ids
 
 if TYPE_CHECKING:
@@ -110,6 +111,11 @@ def attributes_of(raw: pl.DataFrame, source: Source) -> list[str]:
 
 def _by_part(table: RawTable, number: int, source: Source, coder: Coder) -> pl.DataFrame:
     frame, where = table.frame, table.where
+    event, time = source.event, source.time
+    rows = pl.int_range(frame.height, dtype=pl.Int64, eager=True).alias("__row")
+    if not isinstance(time, str):
+        frame = events_of_rows(frame, source, where)
+        event, time, rows = "__name", "__time", frame["__row"]
 
     def coded(column: str, role: str) -> pl.Series:
         clean = partial(clean_ids, where=where)
@@ -118,10 +124,10 @@ def _by_part(table: RawTable, number: int, source: Source, coder: Coder) -> pl.D
 
     parts = [
         pl.Series("__file", [number], dtype=pl.Int64).new_from_index(0, frame.height),
-        pl.int_range(frame.height, dtype=pl.Int64, eager=True).alias("__row"),
-        frame[source.time].alias("__time"),
+        rows,
+        frame[time].alias("__time"),
     ]
-    for role, column in (("event", source.event), ("channel", source.channel)):
+    for role, column in (("event", event), ("channel", source.channel)):
         if column is not None:
             _refuse(frame[column], frame[column].dtype.is_float(), where, f"names no {role}")
             parts.append(coded(column, f"__{role}"))
@@ -136,7 +142,7 @@ def _by_part(table: RawTable, number: int, source: Source, coder: Coder) -> pl.D
         _refuse(order, unordered, where, "says no order")
         parts.append(order.alias("__order"))
     listed = source.attributes or ()
-    rest = [column for column in frame.columns if column in listed or column not in source.declared]
+    rest = [column for column in table.frame.columns if column in listed or column not in source.declared]
     for column in rest:
         _refuse(frame[column], isinstance(frame[column].dtype, pl.Object), where, "cannot be carried along")
     text = (pl.String, pl.Categorical, pl.Enum)
@@ -166,7 +172,7 @@ def _number_or_text(column: pl.Series, where: str) -> pl.Series:
 
 def _refuse_mixed_types(tables: Sequence[RawTable], source: Source, name: str) -> None:
     """Refuse files that differ in the type of a column whose meaning hangs on it; all null goes with any type."""
-    roles = [source.time, source.value, source.order, *(source.attributes or ())]
+    roles = [*source.times, source.value, source.order, *(source.attributes or ())]
     for column in filter(None, roles):
         first: RawTable | None = None
         for table in tables:

@@ -74,7 +74,7 @@ def to_utc(raw: pl.Series, source: Source, where: str) -> Times:
     else:
         raise InputError.at(
             f"a column of type {dtype} holds no times",
-            where=f"{where}, column {source.time!r}",
+            where=f"{where}, column {_columns(source)}",
             hint="Name another column",
         )
     faults = {"time missing": missing, **result.faults}
@@ -263,11 +263,15 @@ def _with_format(text: pl.Series, source: Source, where: str) -> Times:
     return _localised(naive, _declared_zone(source, where, str(text.drop_nulls()[:1].to_list())))
 
 
+def _columns(source: Source) -> str:
+    return " or ".join(map(repr, source.times))
+
+
 def _declared_zone(source: Source, where: str, example: str) -> str:
     if source.time_zone is None:
         raise InputError.at(
             f"times such as {example!r} carry no offset and no zone is declared",
-            where=f"{where}, column {source.time!r}",
+            where=f"{where}, column {_columns(source)}",
             hint='Set time_zone= (for example "Europe/Warsaw" or "UTC")',
         )
     return source.time_zone

@@ -18,6 +18,7 @@ from cjm.identity import Identities
 from cjm.job._check import check_kinds
 from cjm.job._config import Config
 from cjm.job._consent import for_analysis, for_lists
+from cjm.job._load import declared_log
 from cjm.job._paths_to_churn import paths_to_churn
 from cjm.job._persons import at_risk
 from cjm.job._work import Found, TableFiles, Work
@@ -95,7 +96,7 @@ class Analysis:
 
     @cached_property
     def _log(self) -> EventLog:
-        return cjm.scan_events({name: self._config.source(name) for name in self._config.sources})
+        return declared_log(self._config)
 
     @cached_property
     def _people(self) -> Identities | None:
@@ -121,6 +122,7 @@ class Analysis:
         found.tables["quality"] = log.quality()
         found.tables["sources"] = log.counts()
         found.tables["inputs"] = log.inputs()
+        found.tables["set_aside"] = log.set_aside()
         step.rows_in = int(found.tables["sources"]["read"].sum())
         step.rows_out = int(found.tables["sources"]["kept"].sum())
         lost = found.tables["quality"].filter(pl.col("action") == "set aside")

@@ -14,6 +14,7 @@ from cjm.errors import CjmError, ConfigError
 from cjm.events import EventLog
 from cjm.files import check_replaceable
 from cjm.job._config import Config
+from cjm.job._load import declared_log
 from cjm.job._persons import read_table
 from cjm.journeys import Journeys, journeys_from_frame
 from cjm.matching import touchpoints_of, unusable
@@ -48,7 +49,7 @@ def check(config: Config) -> Checked:
     """Read every source, one after the other, then compare the other sections with what they hold."""
     found = Checked()
     _try(found, lambda: check_replaceable(config.resolve(config.output.dir)))
-    log = cjm.scan_events({name: config.source(name) for name in config.sources})
+    log = declared_log(config)
     unreadable = False
     for name in config.sources:
         try:

@@ -7,11 +7,20 @@ from glob import escape, has_magic
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_serializer,
+    model_validator,
+)
 
 from cjm.durations import to_us
 from cjm.errors import ArgumentError, CjmError, ConfigError, did_you_mean
-from cjm.events import Source
+from cjm.events import Source, is_uri, without_password
 from cjm.measure import Goal, goal
 from cjm.patterns import Pattern
 from cjm.survival import Churn
@@ -71,7 +80,7 @@ class SourceSection(_Section):
     """``[sources.NAME]``: a table of events; see :class:`cjm.Source` for the meaning of the keys."""
 
     path: str | Annotated[list[str], Field(min_length=1)]
-    time: str
+    time: str | dict[Name, str]
     event: str | None = None
     event_name: str | None = None
     ids: dict[str, str]
@@ -86,7 +95,26 @@ class SourceSection(_Section):
     placeholders: list[str] | None = None
     on_error: Literal["raise", "set aside"] = "raise"
     format: str | None = None
-    options: dict[str, str] = {}
+    options: dict[str, str | dict[str, str]] = {}
+
+    @field_serializer("path")
+    def _path_for_the_manifest(self, path: str | list[str]) -> str | list[str]:
+        return without_password(path) if isinstance(path, str) else list(map(without_password, path))
+
+    @field_serializer("options")
+    def _options_for_the_manifest(self, options: dict[str, str | dict[str, str]]) -> dict[str, Any]:
+        """Leave out keys to an object store."""
+        return {name: "***" if name == "storage" else value for name, value in options.items()}
+
+
+class CleaningSection(_Section):
+    """``[cleaning]``: rules for the events of all sources; see :class:`cjm.Cleaning` for the meaning of the keys."""
+
+    ids: dict[str, list[str]] = {}
+    taxonomy: str | None = None
+    exclude: str | None = None
+    shared: dict[str, int] = {}
+    sample: dict[str, float] = {}
 
 
 class IdentitySection(_Section):
@@ -230,6 +258,7 @@ class Config(_Section):
 
     output: OutputSection
     sources: Annotated[dict[str, SourceSection], Field(min_length=1)]
+    cleaning: CleaningSection = CleaningSection()
     identity: IdentitySection = IdentitySection()
     journeys: JourneysSection = JourneysSection()
     mining: MiningSection = MiningSection()
@@ -254,7 +283,7 @@ class Config(_Section):
         fields = {key: getattr(section, key) for key in SourceSection.model_fields if key != "path"}
         given = [section.path] if isinstance(section.path, str) else section.path
         folder = Path(escape(str(self.base)))  # a bracket in the name of a folder is no pattern
-        paths = [str((folder if has_magic(path) else self.base) / path) for path in given]
+        paths = [path if is_uri(path) else str((folder if has_magic(path) else self.base) / path) for path in given]
         try:
             return Source(path=paths[0] if isinstance(section.path, str) else paths, **fields)
         except ArgumentError as error:
@@ -351,6 +380,7 @@ def _model_at(loc: tuple[Any, ...]) -> type[BaseModel] | None:
     sections: dict[str, tuple[type[BaseModel], bool]] = {
         "output": (OutputSection, False),
         "sources": (SourceSection, True),
+        "cleaning": (CleaningSection, False),
         "identity": (IdentitySection, False),
         "journeys": (JourneysSection, False),
         "mining": (MiningSection, False),

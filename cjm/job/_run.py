@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import secrets
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +15,7 @@ import polars as pl
 
 from cjm.durations import DAY_US, to_us
 from cjm.errors import CjmError, RunError
-from cjm.events import source_files
+from cjm.events import TABLES, files_of
 from cjm.files import check_replaceable, copied, created, locked, replaced_folder
 from cjm.job._analysis import Analysis
 from cjm.job._config import Config
@@ -84,10 +85,16 @@ def _fixed_time() -> datetime | None:
 
 def _plan(config: Config) -> dict[str, Any]:
     """Return all that the results depend on: a run that was interrupted goes on only if it is still the same."""
-    given = [Path(path) for name in config.sources for path in source_files(config.source(name), name)]
-    given += [config.resolve(path) for path in _tables_given(config).values()]
-    stats = [(str(path.resolve()), path.stat()) for path in given if path.exists()]
+    given: list[Path | str] = [config.resolve(path) for path in _tables_given(config).values()]
+    for name in config.sources:
+        source = config.source(name)
+        files = None if source.format in TABLES else files_of(source, name)
+        given += ["a table"] if files is None else [file.path for file in files]
+    local = [path for path in given if isinstance(path, Path)]
+    stats = [(str(path.resolve()), path.stat()) for path in local if path.exists()]
     return {
+        # whether a database or an object store has changed is not known
+        "elsewhere": secrets.token_hex(8) if len(local) < len(given) else "",
         "configuration": config.model_dump_json(),
         "files": [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats],
         "versions": _versions(),
@@ -138,6 +145,8 @@ def _tables_given(config: Config) -> dict[str, str]:
         "churn persons": config.churn and config.churn.persons,
         "churn table": config.churn and config.churn.table,
         "consent": config.consent and config.consent.table,
+        "cleaning taxonomy": config.cleaning.taxonomy,
+        "cleaning exclude": config.cleaning.exclude,
     }
     return {name: path for name, path in named.items() if path}
 

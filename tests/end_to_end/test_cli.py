@@ -148,8 +148,8 @@ def test_a_wrong_configuration_or_call_ends_with_2(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "code", "message"),
     [
-        ("calls.csv", "none.csv", 1, "there is no such file"),
-        ('"started"', '"star"', 1, 'Did you mean "started"'),
+        ("calls.csv", "none.csv", 2, "there is no such file"),
+        ('"started"', '"star"', 2, 'Did you mean "started"'),
         ('event = "account:cancelled"', 'event = "account:canceled"', 2, 'Did you mean "account:cancelled"'),
         ('unique = ["customer"]', 'unique = ["client"]', 2, "[identity] unique"),
     ],
@@ -157,7 +157,7 @@ def test_a_wrong_configuration_or_call_ends_with_2(tmp_path: Path) -> None:
 def test_a_failed_run_says_why_and_leaves_nothing(tmp_path: Path, old: str, new: str, code: int, message: str) -> None:
     path = written(tmp_path, **{old: new})
     checked = cjm("check", path, cwd=tmp_path)
-    assert checked.returncode == 1
+    assert checked.returncode == 2
     assert message in checked.stderr
     done = cjm("run", path, cwd=tmp_path)
     assert done.returncode == code, done.stderr
