@@ -22,9 +22,9 @@ __all__ = [
     "Kind",
     "check_choice",
     "check_lengths",
+    "check_number",
     "check_share",
     "check_size",
-    "check_threads",
     "keep_kind",
     "ragged_lists",
     "to_frame",
@@ -86,10 +86,10 @@ def check_size(found: int, max_patterns: int, what: str, where: str) -> None:
         )
 
 
-def check_threads(threads: object, where: str) -> None:
-    """Raise unless ``threads`` is None or a whole number of 1 or more."""
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, Integral) or threads < 1):
-        raise ArgumentError.at(f"threads is {threads!r}", where=where, hint="Give a whole number of 1 or more")
+def check_number(name: str, value: object, where: str) -> None:
+    """Raise unless ``value`` is a whole number of 1 or more."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ArgumentError.at(f"{name} is {value!r}", where=where, hint="Give a whole number of 1 or more")
 
 
 def to_min_count(min_support: object, n: int, where: str) -> int:
