@@ -14,12 +14,14 @@ import polars as pl
 from cjm.errors import ArgumentError, RunError
 from cjm.journeys import Journeys
 from cjm.ragged import Ragged
+from cjm.statistics import benjamini_hochberg
 
 __all__ = [
     "NO_LIMIT",
     "By",
     "Family",
     "Kind",
+    "adjusted",
     "check_choice",
     "check_lengths",
     "check_number",
@@ -50,6 +52,18 @@ class Family:
 
     patterns: Ragged
     counts: IntArray
+
+
+def adjusted(p: npt.NDArray[np.float64], family: int) -> npt.NDArray[np.float64]:
+    """Adjust the p values of some tests of a family for all of it; the others count as tests that found nothing.
+
+    Examples
+    --------
+    >>> adjusted(np.array([0.01, 0.02]), 4).tolist()
+    [0.04, 0.04]
+    """
+    # Benjamini and Hochberg's factor of a test is the size of the family over its rank: here only the size is another
+    return np.minimum(benjamini_hochberg(p) * (family / max(len(p), 1)), 1.0)
 
 
 def check_choice(name: str, value: str, options: tuple[str, ...], where: str) -> None:
