@@ -110,12 +110,13 @@ def _put(node: IntArray, at: int, item: int, depth: int, width: int, n_false: in
 @kernel
 def best_sequences(
     code: CodeArray, offsets: IntArray, time: IntArray, group: IntArray, n_items: int,
-    limited: bool, max_gap: int, within: int, top_k: int, min_count: int, max_length: int,
-) -> tuple[CodeArray, IntArray, IntArray, FloatArray]:  # fmt: skip
+    limited: bool, max_gap: int, within: int, top_k: int, min_count: int, max_length: int, max_tried: int,
+) -> tuple[CodeArray, IntArray, IntArray, FloatArray, int]:  # fmt: skip
     """Return the ``top_k`` sequences with the highest chi-square between rows of group 0 and 1, best first.
 
-    (int32[:], int64[:], int64[:], int64[:], int64, bool, int64 x 5) -> int32[:, :] of items, lengths, int64[:, 2] of
-    counts by group, scores. A sequence that its rows have whenever they have it without the last step is left out. Ends
+    (int32[:], int64[:], int64[:], int64[:], int64, bool, int64 x 6) -> int32[:, :] of items, lengths, int64[:, 2] of
+    counts by group, scores, how many sequences were scored (the search ends when these are more than ``max_tried``).
+    A sequence that its rows have whenever they have it without the last step is left out. Ends
     are decided by length, then by items, so that the result does not depend on the order of the search.
     """
     n_rows = len(offsets) - 1
@@ -144,7 +145,8 @@ def best_sequences(
     node[0, 2] = 0
     n_nodes = 1
     tick = 0
-    while n_nodes > 0:
+    tried = 0
+    while n_nodes > 0 and tried <= max_tried:
         n_nodes -= 1
         depth, lo = node[n_nodes, 1], node[n_nodes, 2]
         hi = lo + node[n_nodes, 3]
@@ -166,6 +168,7 @@ def best_sequences(
             slot[item] = -2
             if a + b < min_count:
                 continue
+            tried += 1
             path[depth] = item
             score = chi_square(a, b, of_true, of_false)
             if (depth == 0 or a != n_true or b != n_false) and _before(
@@ -223,4 +226,4 @@ def best_sequences(
     filled = 0
     while filled < top_k and scores[filled] >= 0:
         filled += 1
-    return paths[:filled], lengths[:filled], held[:filled], scores[:filled]
+    return paths[:filled], lengths[:filled], held[:filled], scores[:filled], tried

@@ -13,8 +13,9 @@ from cjm.durations import Duration, to_us
 from cjm.errors import ArgumentError, ContractError
 from cjm.journeys import Journeys
 from cjm.mining._count import count_sequences
+from cjm.mining._family import adjusted
 from cjm.mining._groups import groups_of, in_first_part, known_outcome
-from cjm.statistics import benjamini_hochberg, newcombe
+from cjm.statistics import newcombe
 
 if TYPE_CHECKING:
     from cjm.patterns import Pattern
@@ -182,8 +183,7 @@ def contrast(
             "lift": pl.Series(lift).fill_nan(None),
             "z": _deviate(log_p, difference),
             "p": p,
-            # the patterns of the family that are not here count as tests that found nothing
-            "q": benjamini_hochberg(np.concatenate([p, np.ones(tests - len(p))]))[: len(p)],
+            "q": adjusted(p, tests),
             "prefix_only": same,
             "left_out": np.full(len(lists), left_out),
             "held_out": np.full(len(lists), seen > 0),

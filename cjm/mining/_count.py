@@ -111,7 +111,7 @@ def _in_bucket(
         count_trie(code, offsets, first, stop, group, new_code, time, *limits, *trie, counts)
         return counts.reshape(n_nodes, 2)
 
-    tasks = min(len(os.sched_getaffinity(0)), 1 + len(code) // _SMALL)
+    tasks = min(os.cpu_count() or 1, 1 + len(code) // _SMALL)
     cuts = np.searchsorted(offsets, np.linspace(0, len(code), tasks + 1)[1:-1]).tolist()
     cuts = [0, *cuts, len(offsets) - 1]
     if tasks == 1:

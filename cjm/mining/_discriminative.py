@@ -9,7 +9,15 @@ import polars as pl
 from cjm.durations import Duration, to_us
 from cjm.errors import ArgumentError
 from cjm.journeys import Journeys
-from cjm.mining._family import NO_LIMIT, check_lengths, check_share, ragged_lists, to_min_count
+from cjm.mining._family import (
+    NO_LIMIT,
+    check_lengths,
+    check_number,
+    check_share,
+    check_size,
+    ragged_lists,
+    to_min_count,
+)
 from cjm.mining._groups import groups_of, in_first_part, known_outcome
 
 __all__ = ["mine_discriminative"]
@@ -23,16 +31,17 @@ def mine_discriminative(
     outcome: pl.DataFrame,
     *,
     top_k: int = 20,
-    min_support: float = 5,
+    min_support: float = 0.01,
     max_length: int = 5,
     max_gap: Duration | None = None,
     within: Duration | None = None,
     share: float = 0.5,
+    max_patterns: int = 1_000_000,
 ) -> pl.DataFrame:
     """Find the sequences of touchpoints that differ most between persons with an outcome and those without.
 
-    Nothing has to be frequent: the search goes where a sequence, or one that continues it, can still be among the best,
-    and finds exactly the best. They are the best *because* of the outcome, so a test on the same persons would prove
+    The search goes only where a sequence, or one that continues it, can still be among the best, and finds exactly the
+    best. They are the best *because* of the outcome, so a test on the same persons would prove
     nothing. The search therefore looks only at one part of the persons (see :func:`cjm.split_persons`), says so in
     ``outcome_seen``, and :func:`cjm.contrast` tests the sequences on the other part. The rates here are too far apart
     for the same reason; those of ``contrast`` are not.
@@ -53,6 +62,8 @@ def mine_discriminative(
         Longest time between steps, and from first to last, inclusive. Give ``contrast`` the same.
     share : float
         About which share of persons the search may look at, 0 to 1. With 1 nobody is left for a test.
+    max_patterns : int
+        Give up when more sequences than this had to be looked at: where little differs, little can be left out.
 
     Returns
     -------
@@ -69,6 +80,8 @@ def mine_discriminative(
     ------
     ArgumentError
         For an argument that cannot be meant, or if one of the groups is empty.
+    RunError
+        If more than ``max_patterns`` sequences had to be looked at.
     ContractError
         If ``outcome`` lacks a column or has another type.
 
@@ -93,7 +106,8 @@ def mine_discriminative(
     (True, True)
     """
     check_share("share", share, _WHERE)
-    check_lengths(1, max_length, top_k, _WHERE)
+    check_lengths(1, max_length, max_patterns, _WHERE)
+    check_number("top_k", top_k, _WHERE)
     gap_us = None if max_gap is None else to_us(max_gap, "max_gap")
     within_us = None if within is None else to_us(within, "within")
     known = known_outcome(outcome, _WHERE)
@@ -112,7 +126,7 @@ def mine_discriminative(
     from cjm.kernels.discriminative import best_sequences
 
     limited = max_gap is not None or within is not None
-    paths, lengths, counts, scores = best_sequences(
+    paths, lengths, counts, scores, tried = best_sequences(
         as_array(code, np.int32),
         as_array(offsets, np.int64),
         as_array(time, np.int64),
@@ -124,7 +138,9 @@ def mine_discriminative(
         int(top_k),
         min_count,
         int(min(max_length, np.diff(offsets).max(initial=1))),
+        max_patterns,
     )
+    check_size(tried, max_patterns, "sequences", _WHERE)
     steps = journeys.touchpoints["touchpoint"].gather(paths[np.arange(paths.shape[1]) < lengths[:, None]])
     n_false, n_true = counts.T
     found = len(scores)

@@ -56,7 +56,7 @@ def frequent_itemsets(
     from cjm.kernels._jit import as_array
     from cjm.kernels.itemsets_rows import sort_each
 
-    cores = len(os.sched_getaffinity(0)) if threads is None else threads
+    cores = (os.cpu_count() or 1) if threads is None else threads
     items = np.flatnonzero(support >= min_count).astype(np.int32)
     items = items[np.argsort(support[items], kind="stable")]  # rare items first: small classes
     mined: list[Mined] = []

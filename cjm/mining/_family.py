@@ -14,17 +14,19 @@ import polars as pl
 from cjm.errors import ArgumentError, RunError
 from cjm.journeys import Journeys
 from cjm.ragged import Ragged
+from cjm.statistics import benjamini_hochberg
 
 __all__ = [
     "NO_LIMIT",
     "By",
     "Family",
     "Kind",
+    "adjusted",
     "check_choice",
     "check_lengths",
+    "check_number",
     "check_share",
     "check_size",
-    "check_threads",
     "keep_kind",
     "ragged_lists",
     "to_frame",
@@ -50,6 +52,18 @@ class Family:
 
     patterns: Ragged
     counts: IntArray
+
+
+def adjusted(p: npt.NDArray[np.float64], family: int) -> npt.NDArray[np.float64]:
+    """Adjust the p values of some tests of a family for all of it; the others count as tests that found nothing.
+
+    Examples
+    --------
+    >>> adjusted(np.array([0.01, 0.02]), 4).tolist()
+    [0.04, 0.04]
+    """
+    # Benjamini and Hochberg's factor of a test is the size of the family over its rank: here only the size is another
+    return np.minimum(benjamini_hochberg(p) * (family / max(len(p), 1)), 1.0)
 
 
 def check_choice(name: str, value: str, options: tuple[str, ...], where: str) -> None:
@@ -86,10 +100,10 @@ def check_size(found: int, max_patterns: int, what: str, where: str) -> None:
         )
 
 
-def check_threads(threads: object, where: str) -> None:
-    """Raise unless ``threads`` is None or a whole number of 1 or more."""
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, Integral) or threads < 1):
-        raise ArgumentError.at(f"threads is {threads!r}", where=where, hint="Give a whole number of 1 or more")
+def check_number(name: str, value: object, where: str) -> None:
+    """Raise unless ``value`` is a whole number of 1 or more."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ArgumentError.at(f"{name} is {value!r}", where=where, hint="Give a whole number of 1 or more")
 
 
 def to_min_count(min_support: object, n: int, where: str) -> int:

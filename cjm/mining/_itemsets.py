@@ -16,8 +16,8 @@ from cjm.mining._family import (
     Kind,
     check_choice,
     check_lengths,
+    check_number,
     check_size,
-    check_threads,
     keep_kind,
     to_frame,
     to_min_count,
@@ -93,7 +93,8 @@ def mine_itemsets(
     check_choice("kind", kind, ("all", "closed", "maximal"), _WHERE)
     check_choice("engine", engine, ("numba", "mlxtend"), _WHERE)
     check_lengths(1, max_length, max_patterns, _WHERE)
-    check_threads(threads, _WHERE)
+    if threads is not None:
+        check_number("threads", threads, _WHERE)
     family, n = itemset_family(journeys, min_support, max_length, by, max_patterns, engine, _WHERE, threads)
     return to_frame(keep_kind(family, kind), journeys.touchpoints["touchpoint"], n, ("items", "count"))
 

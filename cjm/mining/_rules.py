@@ -10,9 +10,8 @@ import numpy.typing as npt
 import polars as pl
 
 from cjm.journeys import Journeys
-from cjm.mining._family import By, Family, check_choice, check_lengths, check_share, check_size, ragged_lists
+from cjm.mining._family import By, Family, adjusted, check_choice, check_lengths, check_share, check_size, ragged_lists
 from cjm.mining._itemsets import itemset_family
-from cjm.statistics import benjamini_hochberg
 
 __all__ = ["mine_rules", "rule_metrics"]
 
@@ -116,7 +115,6 @@ def mine_rules(
     counts = family.counts
     metrics = rule_metrics(counts[whole], counts[antecedent], counts[consequent], n)
     p = _upper_tail(counts[whole], counts[antecedent], counts[consequent], n)
-    q = benjamini_hochberg(np.concatenate([p, np.ones(tried - len(p))]))[: len(p)]
     codes = ragged_lists(pl.Series(family.patterns.values), family.patterns.offsets)
     names = journeys.touchpoints["touchpoint"]
     sets = ragged_lists(names.gather(pl.Series(family.patterns.values)), family.patterns.offsets)
@@ -135,7 +133,7 @@ def mine_rules(
     if engine == "mlxtend":
         metrics |= _metrics_by_library(family, n, found, list(metrics))
     sides = {"antecedent": sets.gather(antecedent), "consequent": sets.gather(consequent)}
-    return pl.DataFrame({**sides, **metrics, "improvement": improvement, "p": p, "q": q})[order]
+    return pl.DataFrame({**sides, **metrics, "improvement": improvement, "p": p, "q": adjusted(p, tried)})[order]
 
 
 def _split(

@@ -7,7 +7,7 @@ from naive_mining import MINUTE, journeys_of, random_rows, subsequences, units
 from polars.testing import assert_frame_equal
 from scipy.stats import chi2_contingency
 
-from cjm.errors import ArgumentError, ContractError
+from cjm.errors import ArgumentError, ContractError, RunError
 from cjm.journeys import open_journeys
 from cjm.mining import contrast, mine_discriminative, split_persons
 from cjm.mining._groups import in_first_part
@@ -144,6 +144,8 @@ def test_wrong_calls():
     for wrong in ({"top_k": 0}, {"max_length": 0}, {"share": 1.5}, {"min_support": 0}, {"max_gap": 3}):
         with pytest.raises(ArgumentError):
             mine_discriminative(journeys, outcome, **wrong)
+    with pytest.raises(RunError, match="more than 3 sequences"):
+        mine_discriminative(journeys, outcome, max_patterns=3)
     with pytest.raises(ContractError, match="outcome"):
         mine_discriminative(journeys, outcome.drop("outcome"))
     with pytest.raises(ArgumentError, match="nothing to compare"):
