@@ -24,28 +24,28 @@ _WALKS_OFF = 30.0
 
 
 @kernel
-def place_times(low, high, subject, time, who, times, group_start, lookup, step, first, until, days):  # type: ignore[no-untyped-def]
+def place_times(low, high, subject, time, who, times, group_start, lookup, shift, first, until, days):  # type: ignore[no-untyped-def]
     """Write ``first``, ``until`` and the days at risk after completion for entries ``[low, high)``.
 
-    Rows of ``who``: entry, exit, time zero, group, ``until``. Event times of a group are
+    Rows of ``who``: entry, exit, time zero, ``until`` plus 2^32 times the group. Event times of a group are
     ``times[group_start[g]:group_start[g + 1]]``, since time zero; ``lookup[g, b]`` is how many of them lie at or before
-    ``b`` times ``step``. All times are microseconds.
+    ``b`` times 2^``shift``. All times are microseconds.
 
-    Signature: (int64, int64, int32[:], int64[:], int64[:, 5], int64[:], int64[:], int32[:, :], int64, int32[:],
+    Signature: (int64, int64, int32[:], int64[:], int64[:, 4], int64[:], int64[:], int32[:, :], int64, int32[:],
     int32[:], float64[:]) -> none.
     """
     for e in range(low, high):
         i = subject[e]
         begins = max(time[e], who[i, 0])
-        until[e] = who[i, 4]
+        until[e] = who[i, 3] & 0xFFFFFFFF
         if begins >= who[i, 1]:
             first[e] = -1
             days[e] = 0.0
             continue
         days[e] = (who[i, 1] - begins) / 86_400_000_000
-        g = who[i, 3]
+        g = who[i, 3] >> 32
         since = max(begins - who[i, 2], 0)
-        k = group_start[g] + lookup[g, min(since // step, lookup.shape[1] - 1)]
+        k = group_start[g] + lookup[g, min(since >> shift, lookup.shape[1] - 1)]
         while k < group_start[g + 1] and times[k] <= since:
             k += 1
         first[e] = k

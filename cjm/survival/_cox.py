@@ -225,9 +225,9 @@ def cox(
         several events or spells.
     penalty, l1_ratio : float
         With a penalty above zero, the maximum of ``loglik / events - penalty * (l1_ratio * sum |b| + (1 - l1_ratio) / 2
-        * sum b^2)`` is found instead (elastic net; 0: ridge, 1: lasso), where ``b`` is a coefficient times the standard
-        deviation of its covariate among those at risk, averaged over the events. Such coefficients are shrunken, and
-        have no errors.
+        * sum b^2)`` is found instead (elastic net; 0: ridge, 1: lasso). ``b`` is a coefficient times the root of the
+        variance of its covariate among those at risk, averaged over the events, so that neither units nor the way in
+        which rows are cut matter. Such coefficients are shrunken, and have no errors.
     level : float
         Of the intervals.
 

@@ -22,7 +22,7 @@ from cjm.survival._times import signs_of_life
 
 __all__ = ["Entries", "Tables", "event_tables", "time_tables"]
 
-_LOOKUP = 4096
+_LOOKUP_BITS = 12
 _ENTRIES_A_TASK = 1_000_000
 _PATHS_A_TASK = 64
 _DRAWS_AT_ONCE = 64
@@ -188,15 +188,15 @@ def time_tables(subjects: Subjects, group: IntArray) -> Tables:
     at_risk = sets.ended[:-1] - sets.begun[1:]
     size = int(group.max()) + 1
     starts = np.searchsorted(sets.stratum, np.arange(size + 1))
-    step = max(1, -(-int(times.max() + 1) // _LOOKUP))
-    edges = np.arange(_LOOKUP) * step
+    shift = max(0, int(times.max()).bit_length() - _LOOKUP_BITS)
+    edges = np.arange(2**_LOOKUP_BITS) << shift
     lookup = np.stack([np.searchsorted(times[low:high], edges, side="right") for low, high in pairwise(starts)]).astype(
         np.int32
     )
-    who = np.column_stack((entry, exit_, origin, group, until))
+    who = np.column_stack((entry, exit_, origin, (group << 32) + until))
 
     def place(low: int, high: int, subject: Any, time: Any, *written: Any) -> None:
-        kernels.place_times(low, high, subject, time, who, times, starts, lookup, step, *written)
+        kernels.place_times(low, high, subject, time, who, times, starts, lookup, shift, *written)
 
     return Tables(until, _NO_POOLS, at_risk, sets.deaths, False, place)
 
