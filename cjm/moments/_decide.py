@@ -21,12 +21,11 @@ __all__ = ["decide"]
 
 
 @overload
-def decide(matches: DecisionTable, /, *, person: int) -> pl.DataFrame: ...
+def decide(matches: DecisionTable, *, person: int) -> pl.DataFrame: ...
 @overload
 def decide(
     matches: pl.DataFrame,
     actions: Sequence[Action],
-    /,
     *,
     at: datetime,
     persons: pl.DataFrame,
@@ -44,7 +43,6 @@ def decide(
 def decide(
     matches: pl.DataFrame | DecisionTable,
     actions: Sequence[Action] = (),
-    /,
     *,
     at: datetime | None = None,
     persons: pl.DataFrame | None = None,
