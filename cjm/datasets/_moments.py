@@ -116,18 +116,20 @@ def _day(rng: np.random.Generator, people: People, clock: Clock, who: Ints) -> I
 
 def _offers(rng: np.random.Generator, rows: Rows, people: People, clock: Clock, who: Ints) -> list[Rows]:
     """Offer, visit, renewal: 0 and 1 fire; 2 to 4 do not (renewed, too late, no visit); half are at the very limit."""
-    view = clock.local(_day(rng, people, clock, who), rng.integers(8 * HOUR, 22 * HOUR, len(who)))
+    # a whole number of days, or nearly so, lies between, so that shops are open
+    view = clock.local(_day(rng, people, clock, who), rng.integers(10 * HOUR, 17 * HOUR, len(who)))
     key = rows.person * FOREVER + rows.time
     key = key[(rows.code == CODES["store:visit"]) | (rows.code == CODES["web:view_offer"])]
     near = who * FOREVER + view
     quiet = np.searchsorted(key, near - _QUIET[0]) == np.searchsorted(key, near + _QUIET[1])
     who, view = who[quiet & (view >= _QUIET[0])], view[quiet & (view >= _QUIET[0])]
     kind, limit = rng.integers(0, 5, len(who)), rng.random(len(who)) < 0.5
-    soon = np.where(limit, _WAIT, rng.integers(HOUR, _WAIT, len(who)))
-    late = np.where(limit, _WAIT + 1, rng.integers(_WAIT + HOUR, 2 * _WAIT, len(who)))
+    about = rng.integers(-HOUR, HOUR, len(who))
+    soon = np.where(limit, _WAIT, rng.integers(1, 3, len(who)) * DAY + about)
+    late = np.where(limit, _WAIT + 1, rng.integers(4, 6, len(who)) * DAY + about)
     visit = view + np.where(kind == 3, late, soon)
-    renewed = np.where(limit, _ABSENT, rng.integers(60, _ABSENT, len(who)))
-    after = np.where(limit, _ABSENT + 1, rng.integers(_ABSENT + HOUR, 2 * _ABSENT, len(who)))
+    renewed = np.where(limit, _ABSENT, rng.integers(60, HOUR, len(who)))
+    after = np.where(limit, _ABSENT + 1, 2 * _ABSENT + about)
     renew = visit + np.where(kind == 2, renewed, after)
     went, renews = kind != 4, (kind == 1) | (kind == 2)
     return [

@@ -21,12 +21,11 @@ __all__ = ["decide"]
 
 
 @overload
-def decide(matches: DecisionTable, /, *, person: int) -> pl.DataFrame: ...
+def decide(matches: DecisionTable, *, person: int) -> pl.DataFrame: ...
 @overload
 def decide(
     matches: pl.DataFrame,
     actions: Sequence[Action],
-    /,
     *,
     at: datetime,
     persons: pl.DataFrame,
@@ -44,7 +43,6 @@ def decide(
 def decide(
     matches: pl.DataFrame | DecisionTable,
     actions: Sequence[Action] = (),
-    /,
     *,
     at: datetime | None = None,
     persons: pl.DataFrame | None = None,
@@ -85,11 +83,11 @@ def decide(
         :func:`cjm.moments.effects_from_holdout` and :func:`cjm.moments.effects_from_hazards`.
     consent : DataFrame, optional
         ``person``, ``purpose``, ``given`` (Boolean), ``from``, ``to`` (null: since ever, still in force), and perhaps
-        ``channel`` (null: all). In force at ``at`` if ``from <= at < to``. A refusal in force outweighs any consent; without a
-        record there is none. Must be given if an action has a purpose.
+        ``channel`` (null: all). In force at ``at`` if ``from <= at < to``. A refusal in force outweighs any consent;
+        without a record there is none. Must be given if an action has a purpose.
     suppressions : DataFrame, optional
-        ``person``, ``reason``, ``from``, ``to`` (null: since ever, no end known yet), and perhaps ``release`` (text: when it ends).
-        See :func:`cjm.moments.suppressions`.
+        ``person``, ``reason``, ``from``, ``to`` (null: since ever, no end known yet), and perhaps ``release`` (text:
+        when it ends). See :func:`cjm.moments.suppressions`.
     contacts : DataFrame, optional
         ``person``, ``time``, ``channel``: contacts already made, by whichever division. Those after ``at`` do not
         count.

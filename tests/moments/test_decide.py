@@ -50,8 +50,8 @@ ROWS = {
         {"moment": moments, "person": people, "end": times, "confirmed_at": optional(times)}
     ),
     "consent": st.fixed_dictionaries(
-        {"person": people, "purpose": st.sampled_from(["marketing", "news"]), "given": st.booleans(), "from": optional(times),
-         "channel": st.sampled_from([None, "phone", "email"]), "to": optional(times)}
+        {"person": people, "purpose": st.sampled_from(["marketing", "news"]), "given": st.booleans(),
+         "from": optional(times), "channel": st.sampled_from([None, "phone", "email"]), "to": optional(times)}
     ),
     "suppressions": st.fixed_dictionaries(
         {"person": people, "reason": st.sampled_from(["open ticket", "cancelled"]), "from": optional(times),

@@ -149,7 +149,11 @@ def test_on_disk_as_in_memory_block_by_block(tmp_path):
     assert "card" in short.logs  # a month does not fit into two weeks, so nothing can be planted there
 
 
-def test_the_example_runs(capsys, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["moments.py", "--persons", "600"])
+def test_the_example_runs_and_reports(capsys, monkeypatch, tmp_path):
+    page = tmp_path / "report.html"
+    monkeypatch.setattr("sys.argv", ["moments.py", "--persons", "2500", "--report", str(page)])
     runpy.run_path(str(EXAMPLE), run_name="__main__")
     assert "third failure" in capsys.readouterr().out
+    text = page.read_text(encoding="utf-8")
+    assert all(moment.name in text for moment in MOMENTS)
+    assert "What may be done about them" in text

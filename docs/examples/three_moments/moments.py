@@ -1,18 +1,20 @@
-"""Three moments worth acting on, found in a simulated world.
+"""Three moments worth acting on, found in a simulated world, and what could be done about them.
 
-Call: python moments.py [--persons 4000]
+Call: python moments.py [--persons 20000] [--report report.html]
 
-Prints how often each was found, how often the world says that it happened, and the last ones.
+Prints how often each was found, how often the world says that it happened, and the last ones; writes a page on request.
 """
 
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 
 import cjm
-from cjm.moments import Moment
+from cjm.moments import Action, Moment
 
 ZONE = "Europe/Warsaw"
 HIGH_SPENDING = 2_000.0  # in a calendar month
@@ -43,11 +45,34 @@ def three_moments(premium: pl.Series) -> list[Moment]:
     ]
 
 
+ACTIONS = [
+    Action("retention call", "phone", ("offer, no renewal",), within="30d", purpose="marketing", cost=6),
+    Action("technician calls", "phone", ("third failure",), within="30d", cost=8),
+    Action("credit line in the app", "app", ("no funds",), within="30d", cost=0.5, value=40, counts=False),
+]
+EFFECTS = pl.DataFrame(
+    {
+        "moment": [action.moments[0] for action in ACTIONS],
+        "action": [action.name for action in ACTIONS],
+        "effect": [0.05, 0.03, 0.03],
+        "basis": "assumed: nobody has been left alone yet to measure it",
+    }
+)
+
+
+def decided(matches: pl.DataFrame, customers: pl.DataFrame, consent: pl.DataFrame, at: datetime) -> pl.DataFrame:
+    """Return what could be done, for whom, and why not for the others."""
+    worth = customers.select("person", value=pl.when("premium").then(360.0).otherwise(120.0))
+    return cjm.decide(matches, ACTIONS, at=at, persons=worth, effects=EFFECTS, consent=consent, holdout=0.2)
+
+
 def main() -> None:
     """Make a world, look for the moments, compare with the truth."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--persons", type=int, default=4_000)
-    world = cjm.datasets.simulate(parser.parse_args().persons, seed=1, moments=True)
+    parser.add_argument("--persons", type=int, default=20_000)
+    parser.add_argument("--report", type=Path)
+    given = parser.parse_args()
+    world = cjm.datasets.simulate(given.persons, seed=1, moments=True)
     people = cjm.stitch(world.log)
     journeys = cjm.build_journeys(world.log, people)
     customers = people.with_person(world.persons, "customer")
@@ -56,6 +81,11 @@ def main() -> None:
     counted = found.group_by("moment", maintain_order=True).agg(found=pl.len(), action=pl.col("action").first())
     print(counted.join(happened, on="moment", how="left", maintain_order="left"))  # noqa: T201
     print(found.sort("end").select("moment", "start", "end", "confirmed_at").tail(5))  # noqa: T201
+    if given.report:
+        consent = people.with_person(world.consent, "customer")
+        options = decided(found, customers, consent, datetime(2025, 5, 1, tzinfo=UTC))
+        tables = {"moments": found.drop("pattern"), "decisions": options}  # expressions are no reading matter
+        cjm.report.write_report(tables, {"title": "Three moments"}, given.report)
 
 
 if __name__ == "__main__":
