@@ -13,7 +13,7 @@ import polars as pl
 
 from cjm.codes import Dictionary
 from cjm.contracts import TIME
-from cjm.errors import InputError, printable
+from cjm.errors import InputError, excerpt
 from cjm.events._apply import Cleaner
 from cjm.events._quality import PLACES, Findings
 from cjm.events._readers import read_source
@@ -274,7 +274,7 @@ def _count_rows(tables: Sequence[RawTable], source: Source, raw: pl.DataFrame, f
 def _fault(reason: str, mask: pl.Series, raw: pl.DataFrame, tables: Sequence[RawTable], found: Converted) -> str:
     """Return the first row without a usable time as an example, and remember it for the error."""
     file, row = raw.select("__file", "__row").row(int(mask.arg_max() or 0))
-    place, value = tables[file].place(row), printable(example(raw["__time"], mask))
+    place, value = tables[file].place(row), excerpt(example(raw["__time"], mask))
     found._faults.setdefault(reason, _Fault(0, place, value)).rows += int(mask.sum())
     return f"{place}: {value}"
 
