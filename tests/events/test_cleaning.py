@@ -152,8 +152,10 @@ def test_bots_and_internal_traffic_are_set_aside() -> None:
         }  # fmt: skip
         assert ("agent" in found.frame.collect().columns) == (not more)
     unknown = table.with_columns(column=pl.lit("browser"))
-    with pytest.raises(InputError, match="no source has a column 'browser'"):
-        cjm.scan_events({"web": source(ROWS)}, cleaning=cjm.Cleaning(exclude=unknown)).require()
+    wrong = cjm.scan_events({"web": source(ROWS)}, cleaning=cjm.Cleaning(exclude=unknown))
+    for ask in (wrong.quality, lambda: wrong.frame, lambda: list(wrong.pieces())):
+        with pytest.raises(InputError, match="no source has a column 'browser'"):
+            ask()
 
 
 def test_rules_look_at_attributes_of_any_type() -> None:
