@@ -61,12 +61,6 @@ class Cleaner:
         """Columns that rules look at."""
         return frozenset(column for _, column, _ in self.cleaning.rules)
 
-    @property
-    def grouped(self) -> bool:
-        """Whether the taxonomy says groups."""
-        table = self.cleaning.taxonomy
-        return table is not None and table["group"].count() > 0
-
     def _lookup(self, key: str, dictionary: Dictionary, function: Callable[[pl.Series], pl.Series]) -> _Lookup:
         return self._lookups.setdefault(key, _Lookup(dictionary, function))
 
