@@ -20,12 +20,15 @@ __all__ = [
     "InputError",
     "PatternError",
     "RunError",
+    "excerpt",
     "printable",
 ]
 
 
 # Control characters, and those that reorder or hide the text around them.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+
+_SHOWN = 100  # characters of a text from data
 
 
 def printable(text: str, *, keep: str = "") -> str:
@@ -37,6 +40,11 @@ def printable(text: str, *, keep: str = "") -> str:
     'a\\x1b[31mb'
     """
     return _UNSEEN.sub(lambda sign: sign[0] if sign[0] in keep else ascii(sign[0])[1:-1], text)
+
+
+def excerpt(text: str) -> str:
+    """Return the beginning of a text from data, printable, for a message or a table of findings."""
+    return printable(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…")
 
 
 class CjmError(Exception):
@@ -92,7 +100,7 @@ def did_you_mean(name: str, options: Iterable[str], *, show: int = 8) -> str:
     >>> did_you_mean("xyz", ["a", "b"])
     'Known: a, b'
     """
-    known = sorted(map(printable, options))
+    known = sorted(map(excerpt, options))
     lowered = {option.lower(): option for option in known}
     near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
     if near:

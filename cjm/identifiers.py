@@ -57,10 +57,10 @@ def clean_ids(column: pl.Series, *, where: str = "") -> pl.Series:
 
 def _from_floats(column: pl.Series, where: str) -> pl.Series:
     column = column.fill_nan(None)
-    doubtful = column.filter(column.abs() >= _EXACT_BELOW[str(column.dtype)])
-    if len(doubtful):
+    limit = _EXACT_BELOW[str(column.dtype)]
+    if (column.abs() >= limit).any():
         raise InputError.at(
-            f"column {column.name!r} holds the {column.dtype} number {doubtful[0]:.0f}, whose last digits may be lost",
+            f"column {column.name!r} holds {column.dtype} numbers from {limit:.0f} on, whose last digits may be lost",
             where=where,
             hint="Store it as text (or as whole numbers, without nulls in pandas)",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from threading import Lock
 
 import numpy as np
 import polars as pl
@@ -21,16 +22,19 @@ class _Lookup:
     def __init__(self, dictionary: Dictionary, function: Callable[[pl.Series], pl.Series]) -> None:
         self._dictionary, self._function = dictionary, function
         self._values: pl.Series | None = None
+        self._lock = Lock()  # two threads may read one log
 
     def of(self, codes: pl.Series) -> pl.Series:
         """Return the value of each row; null where the text is."""
-        known = 0 if self._values is None else len(self._values)
-        size = len(self._dictionary)  # the function may add texts, whose turn comes next time
-        if size > known:
-            fresh = self._function(self._dictionary.decode(np.arange(known, size)))
-            self._values = fresh if self._values is None else pl.concat([self._values, fresh])
-        assert self._values is not None
-        return self._values.gather(codes.to_physical())
+        with self._lock:
+            known = 0 if self._values is None else len(self._values)
+            size = len(self._dictionary)  # the function may add texts, whose turn comes next time
+            values = self._values
+            if values is None or size > known:
+                fresh = self._function(self._dictionary.decode(np.arange(known, size)))
+                values = fresh if values is None else pl.concat([values, fresh])
+                self._values = values
+        return values.gather(codes.to_physical())
 
 
 class Cleaner:
@@ -56,12 +60,6 @@ class Cleaner:
     def columns(self) -> frozenset[str]:
         """Columns that rules look at."""
         return frozenset(column for _, column, _ in self.cleaning.rules)
-
-    @property
-    def grouped(self) -> bool:
-        """Whether the taxonomy says groups."""
-        table = self.cleaning.taxonomy
-        return table is not None and table["group"].count() > 0
 
     def _lookup(self, key: str, dictionary: Dictionary, function: Callable[[pl.Series], pl.Series]) -> _Lookup:
         return self._lookups.setdefault(key, _Lookup(dictionary, function))

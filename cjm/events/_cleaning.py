@@ -97,8 +97,19 @@ class Cleaning:
         """Rule, column and pattern of what is excluded."""
         return [] if self.exclude is None else self.exclude.rows()
 
+    @property
+    def grouped(self) -> bool:
+        """Whether the taxonomy says groups."""
+        return self.taxonomy is not None and self.taxonomy["group"].count() > 0
+
     def check_kinds(self, kinds: Sequence[str]) -> None:
-        """Raise ArgumentError for kinds that no source has."""
+        """Raise ArgumentError for kinds that no source has, and for one that is called as the groups are."""
+        if self.grouped and "group" in kinds:
+            raise ArgumentError.at(
+                "'group' is a kind of identifier and a column of the taxonomy",
+                where="Cleaning(taxonomy=...)",
+                hint="Rename the kind",
+            )
         for argument in ("ids", "shared", "sample"):
             for kind in getattr(self, argument):
                 if kind not in kinds:

@@ -13,7 +13,7 @@ import polars as pl
 
 from cjm.codes import Dictionary
 from cjm.contracts import TIME
-from cjm.errors import InputError, printable
+from cjm.errors import InputError, excerpt
 from cjm.events._apply import Cleaner
 from cjm.events._quality import PLACES, Findings
 from cjm.events._readers import read_source
@@ -133,7 +133,7 @@ def _events(
         mask = mask & ~lost
         if mask.any():
             findings.add(check, int(mask.sum()), example, "set aside")
-            findings.places += _places(raw.filter(mask), tables, check)
+            findings.places += _places(raw.select("__file", "__row").filter(mask), tables, check)
             lost = lost | mask
 
     for reason, mask in times.faults.items():
@@ -149,7 +149,7 @@ def _events(
             names[role] = one.new_from_index(0, raw.height)
         texts = pl.lit(names[role])
         set_aside(f"{role} missing", raw.select(((texts == "") | texts.is_null()).fill_null(True)).to_series())
-    attributes = {column: raw[column] for column in attributes_of(raw, source)}
+    grouped: list[pl.Series] = []
     renamed = cleaner.named(names["channel"], names["event"])
     if renamed is not None:
         known, was, now = renamed["known"] & ~lost, names["event"], renamed["event"]
@@ -159,8 +159,7 @@ def _events(
         out = known & now.is_null()
         set_aside("event left out by the taxonomy", out, _common(was.filter(out)))
         names["event"] = now
-        if cleaner.grouped:
-            attributes = {"group": renamed["group"], **attributes}
+        grouped = [renamed["group"]] if cleaner.cleaning.grouped else []
 
     ids = {}
     for kind in source.ids:
@@ -183,7 +182,8 @@ def _events(
     columns += [column.alias(kind) for kind, column in ids.items()]
     if source.value is not None:
         columns.append(_numbers(raw["__value"], findings).alias("value"))
-    columns += _free_names(attributes, {*RESERVED, *kinds}, findings)
+    attributes = {column: raw[column] for column in attributes_of(raw, source)}
+    columns += [*grouped, *_free_names(attributes, {*RESERVED, *kinds, *(part.name for part in grouped)}, findings)]
     events = pl.DataFrame(columns)
     if lost.any():
         events = events.filter(~lost)
@@ -227,7 +227,7 @@ def _identifiers(
 def _places(rows: pl.DataFrame, tables: Sequence[RawTable], reason: str) -> list[pl.DataFrame]:
     """Return where rows stand, file by file: the line of a text, the row (from 0) of another table."""
     parts = []
-    for (number,), part in rows.select("__file", "__row").group_by("__file", maintain_order=True):
+    for (number,), part in rows.group_by("__file", maintain_order=True):
         table = tables[int(number)]
         position = part["__row"].sort()
         path = table.path or table.where
@@ -274,7 +274,7 @@ def _count_rows(tables: Sequence[RawTable], source: Source, raw: pl.DataFrame, f
 def _fault(reason: str, mask: pl.Series, raw: pl.DataFrame, tables: Sequence[RawTable], found: Converted) -> str:
     """Return the first row without a usable time as an example, and remember it for the error."""
     file, row = raw.select("__file", "__row").row(int(mask.arg_max() or 0))
-    place, value = tables[file].place(row), printable(example(raw["__time"], mask))
+    place, value = tables[file].place(row), excerpt(example(raw["__time"], mask))
     found._faults.setdefault(reason, _Fault(0, place, value)).rows += int(mask.sum())
     return f"{place}: {value}"
 

@@ -65,7 +65,6 @@ class EventLog:
                 piece = next(stream)
             except StopIteration as end:
                 self._converted[name] = end.value
-                self._refuse_unknown_columns()
                 break
             several = bool(pieces)
             if hold or not several:
@@ -113,6 +112,7 @@ class EventLog:
             if name not in self._converted:
                 for _ in self._read(name, hold=False):
                     pass
+        self._refuse_unknown_columns()
         return [self._converted[name] for name in wanted]
 
     def pieces(self) -> Iterator[pl.DataFrame]:

@@ -15,7 +15,7 @@ import polars as pl
 
 from cjm.errors import InputError
 from cjm.events._source import FORMATS, Source, without_password
-from cjm.events._table import COMPRESSED, first_line
+from cjm.events._table import COMPRESSED, POLARS_FAILS, first_line
 
 __all__ = ["File", "files_of", "is_uri"]
 
@@ -132,7 +132,7 @@ def _remote(uri: str, source: Source, where: str) -> list[str]:
     try:
         names = pl.scan_parquet(uri, storage_options=storage, hive_partitioning=False, include_file_paths="__path")
         return names.select(pl.col("__path").unique().sort()).collect()["__path"].to_list()
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+    except (*POLARS_FAILS, ValueError) as error:
         raise InputError.at(
             f"the files cannot be listed ({first_line(error)})",
             where=where,

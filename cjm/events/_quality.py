@@ -8,7 +8,7 @@ from typing import Literal
 import polars as pl
 
 from cjm.contracts import CONTRACTS
-from cjm.errors import printable
+from cjm.errors import excerpt, printable
 
 __all__ = ["PLACES", "Findings"]
 
@@ -35,7 +35,7 @@ class Findings:
         """Count ``rows`` more rows under ``check``, with the first example; nothing is noted where there are none."""
         if not rows:
             return
-        check, example = printable(check), printable(example)
+        check, example = printable(check), excerpt(example)
         for place, (known, before, first, done) in enumerate(self.rows):
             if (known, done) == (check, action):
                 self.rows[place] = (check, before + rows, first, action)

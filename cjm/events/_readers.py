@@ -18,7 +18,7 @@ from cjm.events._csv import read_csv
 from cjm.events._ndjson import read_ndjson
 from cjm.events._paths import File, files_of
 from cjm.events._source import TABLES, Source, without_password
-from cjm.events._table import RawTable, damaged, first_line, refuse_bomb, refuse_empty, refuse_wide
+from cjm.events._table import POLARS_FAILS, RawTable, damaged, first_line, refuse_bomb, refuse_empty, refuse_wide
 from cjm.events._tables import table_of
 
 __all__ = ["read_source"]
@@ -188,7 +188,7 @@ def _parquet_schema(file: File, source: Source) -> pl.Schema:
         refuse_empty(file.path)
     try:
         schema = _lazy_parquet(file, source).collect_schema()
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:  # ValueError: of a storage option
+    except (*POLARS_FAILS, ValueError) as error:  # ValueError: of a storage option
         raise damaged(file.name, "Parquet", error) from error
     refuse_wide(file.name, len(schema))
     return schema
@@ -206,7 +206,7 @@ def _parquet_pieces(file: File, source: Source, also: frozenset[str]) -> Iterato
             return
         for first, length in _row_groups(file.path, len(wanted)):
             yield RawTable(lazy.slice(first, length).collect(), file.name, first_row=first)
-    except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
+    except (*POLARS_FAILS, pa.ArrowException) as error:
         raise damaged(file.name, "Parquet", error) from error
 
 
@@ -223,7 +223,7 @@ def _read_arrow(path: Path, _: Source) -> RawTable:
         refuse_wide(path.name, columns)
         refuse_bomb(path, columns * lazy.select(pl.len()).collect().item())
         frame = lazy.collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except POLARS_FAILS as error:
         raise damaged(path.name, "Arrow IPC", error) from error
     return RawTable(frame, path.name)
 

@@ -16,6 +16,7 @@ from cjm.errors import InputError
 __all__ = [
     "COMPRESSED",
     "LONGEST",
+    "POLARS_FAILS",
     "RawTable",
     "damaged",
     "first_line",
@@ -27,6 +28,9 @@ __all__ = [
 
 COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 LONGEST = 16 * 2**20  # bytes of a row of text
+
+POLARS_FAILS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+"""What Polars raises for a file that is damaged."""
 
 _WIDEST = 10_000  # columns
 _RATIO = 200  # of what is unpacked to what is stored

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 import polars as pl
 
 from cjm.contracts import TIME
-from cjm.errors import InputError
+from cjm.errors import InputError, excerpt
 from cjm.events._source import EPOCH_UNITS, Source
 from cjm.identifiers import clean_ids
 
@@ -260,7 +260,7 @@ def _with_format(text: pl.Series, source: Source, where: str) -> Times:
             where=f"{where}, time_format",
             hint='Write it as for strptime, such as "%d.%m.%Y %H:%M:%S"',
         ) from error
-    return _localised(naive, _declared_zone(source, where, str(text.drop_nulls()[:1].to_list())))
+    return _localised(naive, _declared_zone(source, where, example(text, text.is_not_null())))
 
 
 def _columns(source: Source) -> str:
@@ -270,7 +270,7 @@ def _columns(source: Source) -> str:
 def _declared_zone(source: Source, where: str, example: str) -> str:
     if source.time_zone is None:
         raise InputError.at(
-            f"times such as {example!r} carry no offset and no zone is declared",
+            f"times such as {excerpt(example)!r} carry no offset and no zone is declared",
             where=f"{where}, column {_columns(source)}",
             hint='Set time_zone= (for example "Europe/Warsaw" or "UTC")',
         )

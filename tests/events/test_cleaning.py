@@ -132,6 +132,10 @@ def test_events_get_the_names_of_a_taxonomy() -> None:
     assert found.quality()["example"].to_list() == ["", "other", "ping"]
     plain = log(cjm.Cleaning(taxonomy=table.select("event", "name")[:3])).frame.collect()
     assert "group" not in plain.columns
+    own = source(ROWS)
+    own = replace(own, path=own.path.rename({"agent": "group"}))
+    two = cjm.scan_events({"web": own}, cleaning=cjm.Cleaning(taxonomy=table)).frame.collect()
+    assert two.select("group", "group_").rows()[:2] == [("look", "Mozilla"), ("buy", "GoogleBot/2")]
     both = pl.concat([table, table[:1].with_columns(channel=pl.lit("web"), name=pl.lit("start"))])
     assert log(cjm.Cleaning(taxonomy=both)).frame.collect()["event"][0] == "start"  # the channel's own row comes first
 
@@ -152,8 +156,10 @@ def test_bots_and_internal_traffic_are_set_aside() -> None:
         }  # fmt: skip
         assert ("agent" in found.frame.collect().columns) == (not more)
     unknown = table.with_columns(column=pl.lit("browser"))
-    with pytest.raises(InputError, match="no source has a column 'browser'"):
-        cjm.scan_events({"web": source(ROWS)}, cleaning=cjm.Cleaning(exclude=unknown)).require()
+    wrong = cjm.scan_events({"web": source(ROWS)}, cleaning=cjm.Cleaning(exclude=unknown))
+    for ask in (wrong.quality, lambda: wrong.frame, lambda: list(wrong.pieces())):
+        with pytest.raises(InputError, match="no source has a column 'browser'"):
+            ask()
 
 
 def test_rules_look_at_attributes_of_any_type() -> None:
@@ -219,6 +225,14 @@ def test_rules_that_cannot_be_meant() -> None:
     ):
         with pytest.raises(ArgumentError, match=re.escape(message)):
             cjm.scan_events({"web": source(ROWS)}, cleaning=cjm.Cleaning(**wrong))
+
+
+def test_a_kind_is_not_called_as_the_groups_are() -> None:
+    table = pl.DataFrame({"event": ["a"], "name": ["b"], "group": ["c"]})
+    web = replace(source(ROWS), ids={"group": "who"})
+    with pytest.raises(ArgumentError, match="'group' is a kind of identifier and a column of the taxonomy"):
+        cjm.scan_events({"web": web}, cleaning=cjm.Cleaning(taxonomy=table))
+    cjm.scan_events({"web": web}, cleaning=cjm.Cleaning(taxonomy=table.drop("group"))).require()
 
 
 TEXTS = st.sampled_from(["A", "a", "b-", "ü", " x ", "0", "null", ""]) | st.none()

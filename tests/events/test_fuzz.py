@@ -7,7 +7,11 @@ import random
 from pathlib import Path
 from types import ModuleType
 
+import polars as pl
 import pytest
+
+import cjm
+from cjm.errors import InputError
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "fuzz_readers.py"
 
@@ -40,3 +44,18 @@ def test_a_wrong_count_and_a_crash_are_findings(
     assert fuzz.check("csv", plain, tmp_path) == "5 rows read of 4"
     monkeypatch.setattr("cjm.events._readers.files_of", None)
     assert fuzz.check("csv", plain, tmp_path) == "TypeError: 'NoneType' object is not callable"
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_a_panic_of_the_reader_is_a_damaged_file(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pl.DataFrame({"at": ["2025-01-01T00:00:00Z"], "what": ["e"], "who": ["a"]})
+    path = tmp_path / f"log.{kind}"
+    frame.write_parquet(path) if kind == "parquet" else frame.write_ipc(path)
+
+    def panic(*_: object, **__: object) -> pl.LazyFrame:
+        raise pl.exceptions.PanicException("out of range")
+
+    monkeypatch.setattr(pl, "scan_parquet" if kind == "parquet" else "scan_ipc", panic)
+    log = cjm.scan_events({"web": cjm.Source(path, time="at", event="what", ids={"customer": "who"})})
+    with pytest.raises(InputError, match=r"cannot be read as .* \(out of range\)"):
+        log.require()

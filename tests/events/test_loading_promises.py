@@ -158,6 +158,14 @@ def test_printable_leaves_ordinary_text_alone() -> None:
     assert printable('zażółć "gęślą" 日本 😀 -> a\tb') == 'zażółć "gęślą" 日本 😀 -> a\\tb'
 
 
+def test_messages_stay_short() -> None:
+    frame = pl.DataFrame({"at": ["x" * 10**6], "what": "e", "who": "a", "y" * 10**6: 1})
+    for wrong in (PLAIN, replace(PLAIN, time_zone="UTC"), replace(PLAIN, event="z")):
+        with pytest.raises(InputError) as caught:
+            cjm.scan_events({"web": replace(wrong, path=frame)}).require()
+        assert len(str(caught.value)) < 500
+
+
 def test_a_check_shows_no_control_characters(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
