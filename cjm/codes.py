@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-__all__ = ["Dictionary", "Numbering", "highest", "ranked"]
+__all__ = ["Dictionary", "Numbering", "Views", "highest", "ranked"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -34,7 +34,7 @@ class Dictionary:
         self._forget()
 
     def _forget(self) -> None:
-        self._short = _Views()
+        self._short = Views()
         self._meaning = np.full(1 << 10, _NULL, dtype=np.uint32)  # of each short view; always null in the last two
 
     def encode(self, column: pl.Series, clean: Callable[[pl.Series], pl.Series] | None = None) -> pl.Series:
@@ -81,7 +81,7 @@ class Dictionary:
         found = self._meaning[codes]  # -1 and -2 count from the end
         long = np.flatnonzero(codes == -2)
         if len(long):
-            places = _Views()
+            places = Views()
             there = places.encode(views[long], np.empty(0, dtype=np.bool_), long=True)
             found[long] = self._number(part, long[places.rows[: places.count]], clean)[there]
         return found
@@ -114,7 +114,7 @@ def highest(codes: pl.Series) -> int:
     return int(top) if isinstance(top, int) else -1
 
 
-class _Views:
+class Views:
     """Distinct views of texts; see ``kernels.coding.code_views``."""
 
     def __init__(self) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from cjm.errors import InputError
+from cjm.identity._names import Names
 
-__all__ = ["hash_ids", "person_numbers"]
+__all__ = ["Numbers", "hash_ids", "person_numbers"]
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -56,6 +59,51 @@ def person_numbers(ids: pl.Series, kind: str, *, salt: str | bytes | None = None
     if numbers.n_unique() != texts.n_unique():
         raise collision(kind)
     return numbers
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Person numbers of nodes.
+
+    Attributes
+    ----------
+    of : ndarray of int64, shape (nodes,)
+        -1 where a node was never a person.
+    in_order : ndarray of int64
+        Those that were given, in ascending order.
+    """
+
+    of: Int64Array
+    in_order: Int64Array
+
+    @classmethod
+    def none(cls) -> Numbers:
+        """Return no numbers."""
+        return cls(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+
+    def extended(
+        self, names: Names, kinds: Sequence[str], nodes: npt.NDArray[np.integer], salt: str | bytes | None
+    ) -> Numbers:
+        """Return the same with numbers of more nodes.
+
+        Raises
+        ------
+        InputError
+            When two nodes get one number.
+        """
+        of = np.full(len(names), -1, dtype=np.int64)
+        of[: len(self.of)] = self.of
+        fresh = nodes[of[nodes] < 0]
+        kind = names.kind[fresh]
+        for number, name in enumerate(kinds):
+            of_kind = fresh[kind == number]
+            if len(of_kind):
+                of[of_kind] = hash_ids(names.texts.gather(pl.Series(of_kind, dtype=pl.UInt32)), name, salt)
+        new = np.sort(of[fresh])
+        at = np.searchsorted(self.in_order, new)
+        if np.any(new[1:] == new[:-1]) or np.any(np.append(self.in_order, -1)[at] == new):
+            raise collision(", ".join(kinds))
+        return Numbers(of, np.insert(self.in_order, at, new))
 
 
 def collision(kinds: str) -> Exception:
