@@ -119,7 +119,8 @@ def region_of(evidence: Evidence, cluster: Int32Array, fixed: Flags, seeds: Int3
     rows, present, start = [], wanted, 0
     for part in evidence.parts:
         found = rows_with(part.codes, as_array(wanted, np.bool_))
-        found[min(max(row - start, 0), len(part.time)) :] = True
+        skip = min(max(row - start, 0), len(part.time))
+        found[skip:] = part.codes[:, skip:].max(axis=0, initial=-1) >= 0
         at = np.flatnonzero(found)
         codes = part.codes[:, at]
         rows.append(at + start)
