@@ -153,7 +153,7 @@ def _intervals(coded: Coded, found: Assignment, column: int) -> pl.DataFrame:
         cuts[1:] |= part[1:] != part[:-1]
     cuts[:1] = True
     at = np.flatnonzero(cuts)
-    stop = np.append(at[1:], len(rows))
+    stop = np.append(at[1:], len(rows))[: len(at)]
     start = rows[at]
     node, first = codes[start], coded.time[start]
     valid_to = np.append(first[1:], NEVER)

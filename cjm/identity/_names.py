@@ -73,17 +73,20 @@ class Names:
             self._kinds.append(kinds.astype(np.int16))
         return nodes
 
+    @classmethod
+    def of(cls, texts: pl.Series, kind: Int16Array) -> Names:
+        """Return identifiers in the order given; where the text is null it was erased."""
+        keys = _keys(texts, kind)
+        gone = np.flatnonzero(texts.is_null().to_numpy())
+        keys[gone, 0], keys[gone, 1] = _GONE, gone
+        found = cls()
+        found._table.encode(keys, np.empty(0, dtype=np.bool_), long=True)
+        found._texts, found._kinds = [texts], [kind]
+        return found
+
     def without(self, nodes: Int32Array) -> Names:
         """Return the same identifiers, of which ``nodes`` have lost their text."""
-        texts, kind = self.texts.clone(), self.kind
-        keys = np.concatenate([_keys(texts[at : at + _AT_ONCE], kind[at : at + _AT_ONCE]) for at in range(0, len(texts), _AT_ONCE)])
-        gone = np.union1d(nodes, np.flatnonzero(texts.is_null().to_numpy()))
-        keys[gone, 0], keys[gone, 1] = _GONE, gone
-        left = Names()
-        left._table.encode(keys, np.empty(0, dtype=np.bool_), long=True)
-        left._texts = [texts.scatter(pl.Series(nodes, dtype=pl.UInt32), None)]
-        left._kinds = [kind]
-        return left
+        return Names.of(self.texts.clone().scatter(pl.Series(nodes, dtype=pl.UInt32), None), self.kind)
 
     def rank(self, nodes: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
         """Return for each of some nodes the place of its text among theirs; equal texts share one."""
