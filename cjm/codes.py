@@ -14,6 +14,7 @@ __all__ = ["Dictionary", "Numbering", "Views", "highest", "ranked"]
 IntArray = npt.NDArray[np.int64]
 
 _NULL = 2**32 - 1
+_LARGE = 1 << 22  # slots from which on tables grow more slowly
 
 
 class Dictionary:
@@ -139,7 +140,8 @@ class Views:
             )
             if row == len(views):
                 return codes
-            known, size = self._keys[: self.count], 4 * len(self._slots)
+            known = self._keys[: self.count]
+            size = len(self._slots) * (4 if len(self._slots) < _LARGE else 2)
             self._slots = np.full(size, -1, dtype=np.int32)
             self._keys = np.empty((size // 2, 2), dtype=np.uint64)
             rows = np.empty(size // 2, dtype=np.int64)

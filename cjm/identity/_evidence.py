@@ -116,6 +116,8 @@ class Declared:
         return Declared(*(part[chosen] for part in self.parts))
 
     def __add__(self, other: Declared) -> Declared:
+        if not len(self):
+            return other
         return Declared(*(np.concatenate(pair) for pair in zip(self.parts, other.parts, strict=True)))
 
     @property
@@ -195,19 +197,25 @@ class Evidence:
         """How many events there are."""
         return sum(len(part.time) for part in self.parts)
 
-    def nodes_of(self, texts: pl.Series, kind: int) -> Int32Array:
-        """Return the node of each identifier of a kind, -1 for null; an erased one is known by its mark."""
+    def nodes_of(self, texts: pl.Series, kind: int | Int16Array) -> Int32Array:
+        """Return the node of each identifier of a kind, or of a kind a row, -1 for null; an erased one is known by its mark."""
         if not len(self.marks):
             return self.names.encode(texts, kind)
-        places = np.argsort(self.marks)
-        hashes = hash_ids(texts, self.kinds[kind], self.key)
-        at = places[np.minimum(np.searchsorted(self.marks[places], hashes), len(places) - 1)]
-        gone = (self.marks[at] == hashes) & texts.is_not_null().to_numpy()
-        found = self.names.encode(pl.select(pl.when(~pl.Series(gone)).then(texts)).to_series(), kind)
-        return np.where(gone, self.erased[at], found)
+        place = np.argsort(self.marks)
+        gone, nodes = np.zeros(len(texts), dtype=bool), np.empty(len(texts), dtype=np.int32)
+        for number, name in enumerate(self.kinds):
+            hashes = hash_ids(texts, name, self.key)
+            at = place[np.minimum(np.searchsorted(self.marks[place], hashes), len(place) - 1)]
+            met = (self.marks[at] == hashes) & (np.asarray(kind) == number) & texts.is_not_null().to_numpy()
+            gone |= met
+            nodes[met] = self.erased[at[met]]
+        found = self.names.encode(texts.set(pl.Series(gone), None), kind)
+        return np.where(gone, nodes, found)
 
     def with_dropped(self, dropped: list[pl.DataFrame]) -> Evidence:
         """Return the same with more texts that are no identifiers."""
+        if not dropped:
+            return self
         together = pl.concat([self.dropped, *dropped]).group_by("kind", "id").agg(pl.col("events").sum())
         return replace(self, dropped=together.sort("kind", "id"))
 

@@ -72,7 +72,8 @@ class Identities:
         nodes = np.arange(len(is_person), dtype=np.int32)
         first = evidence.names.kind < (len(evidence.kinds) if evidence.policy.mode == "components" else evidence.unique)
         is_person |= first & (found.anchor == nodes)
-        is_person[evidence.declared.a] = is_person[evidence.declared.b] = True  # in the map even without events
+        if evidence.policy.mode == "device split":
+            is_person[evidence.declared.b] = True  # in the map even without events
         is_person[evidence.erased] = False
         numbers = numbers.extended(evidence.names, evidence.kinds, np.flatnonzero(is_person), evidence.policy.salt)
         return cls(evidence, found, numbers, clusters)

@@ -65,7 +65,7 @@ def find_links(coded: Coded, chosen: Flags | None = None) -> Links:
     frames = [_pairs(coded, at, one, other) for one, other, at in _together(coded, chosen)]
     declared = coded.declared
     if chosen is not None:
-        declared = declared.take(chosen[declared.a] & chosen[declared.b])
+        declared = declared.take(np.flatnonzero(chosen[declared.a] & chosen[declared.b]))
     if len(declared):
         key = (declared.a.astype(np.int64) << 32) | declared.b
         source = np.int64(1) << (declared.source.astype(np.int64) + 1)
@@ -81,7 +81,7 @@ def find_links(coded: Coded, chosen: Flags | None = None) -> Links:
         )
     names = ("key", "first", "last", "events", "sources")
     frame = pl.concat([pl.DataFrame(schema=dict.fromkeys(names, pl.Int64)), *frames])
-    if len(declared):
+    if len(declared) and len(frames) > 1:
         frame = frame.group_by("key").agg(
             pl.col("first").min(), pl.col("last").max(), pl.col("events").sum(), pl.col("sources").bitwise_or()
         )
@@ -181,11 +181,14 @@ def _meetings(coded: Coded, kind: int) -> Iterator[tuple[Int32Array, Int32Array,
             yield node[of_kind], partner[of_kind], at
 
 
-def strongest_first(coded: Coded, links: Links) -> Int64Array:
-    """Return links, strongest evidence first: priority of the kinds, number of events, earliest, identifiers."""
+def strongest_first(coded: Coded, links: Links, nodes: npt.NDArray[np.integer]) -> Int64Array:
+    """Return links between some nodes, strongest evidence first: priority of the kinds, events, earliest, identifiers."""
+    texts = coded.names.texts.gather(pl.Series(coded.named(nodes), dtype=pl.UInt32))
+    order = pl.DataFrame({"kind": coded.kind[nodes], "text": texts}).select(pl.arg_sort_by("kind", "text")).to_series()
+    place = np.zeros(len(coded.kind), dtype=np.int64)
+    place[nodes[order.to_numpy()]] = np.arange(len(nodes))
+    a, b = place[links.a], place[links.b]
+    pair = np.minimum(a, b) << 32 | np.maximum(a, b)
     rank = coded.kind[links.a].astype(np.int64) + coded.kind[links.b]
-    texts = coded.rank(np.concatenate([links.a, links.b]))
-    a, b = texts[: len(links.a)], texts[len(links.a) :]
-    same = coded.kind[links.a] == coded.kind[links.b]
-    a, b = np.where(same, np.minimum(a, b), a), np.where(same, np.maximum(a, b), b)
-    return np.lexsort((b, coded.kind[links.b], a, coded.kind[links.a], links.first, -links.events, rank))
+    strength = rank << 48 | (np.int64(1) << 48) - 1 - links.events
+    return np.lexsort((pair, links.first, strength))

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import polars as pl
 
 from cjm.identity._coding import Coded
-from cjm.identity._links import Links, find_links, strongest_first
+from cjm.identity._links import find_links, strongest_first
+from cjm.identity._numbers import bytes_of
 
 __all__ = ["Merged", "Refused", "merge", "since"]
 
@@ -58,7 +59,7 @@ def merge(coded: Coded, columns: Iterable[int], usable: Flags, max_size: int | N
     Only where plain components would break a rule are links tried one by one, strongest first.
     """
     from cjm.kernels._jit import as_array
-    from cjm.kernels.components import anchors, crowded, flatten, unite, unite_rows
+    from cjm.kernels.components import anchors, crowded, flatten, settle, unite, unite_rows
 
     nodes = len(coded.kind)
     root = np.arange(nodes, dtype=np.int32)
@@ -83,11 +84,10 @@ def merge(coded: Coded, columns: Iterable[int], usable: Flags, max_size: int | N
 
     best, tied = anchors(as_array(root, np.int32), as_array(coded.kind, np.int16), as_array(coded.first, np.int64))
     if tied.any():
-        best = best.copy()
         least = np.flatnonzero(tied)
-        frame = pl.DataFrame({"root": root[least], "node": least, "text": coded.rank(least)})
-        chosen = frame.sort("text").group_by("root").agg(pl.col("node").first())
-        best[chosen["root"].to_numpy()] = chosen["node"].to_numpy()
+        texts = coded.names.texts.gather(pl.Series(coded.named(least), dtype=pl.UInt32))
+        data, offsets = bytes_of(texts.fill_null(""))
+        settle(as_array(root[least], np.int32), as_array(least, np.int32), as_array(data, np.uint8), as_array(offsets, np.int64), best)
     return Merged(best[root], refused)
 
 
@@ -97,8 +97,8 @@ def _retry(coded: Coded, root: Int32Array, inside: Flags, unique_kind: npt.NDArr
     from cjm.kernels.components import ACCEPTED, guarded_components
 
     links = find_links(coded, inside)
-    order = strongest_first(coded, links)
     at = np.flatnonzero(inside)
+    order = strongest_first(coded, links, at)
     local = np.full(len(root), -1, dtype=np.int32)
     local[at] = np.arange(len(at), dtype=np.int32)
     a, b = links.a[order], links.b[order]

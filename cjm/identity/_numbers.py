@@ -13,7 +13,7 @@ import polars as pl
 from cjm.errors import InputError
 from cjm.identity._names import Names
 
-__all__ = ["Numbers", "hash_ids", "person_numbers"]
+__all__ = ["Numbers", "bytes_of", "hash_ids", "person_numbers"]
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -103,7 +103,7 @@ class Numbers:
         at = np.searchsorted(self.in_order, new)
         if np.any(new[1:] == new[:-1]) or np.any(np.append(self.in_order, -1)[at] == new):
             raise collision(", ".join(kinds))
-        return Numbers(of, np.insert(self.in_order, at, new))
+        return Numbers(of, np.insert(self.in_order, at, new) if len(self.in_order) else new)
 
 
 def collision(kinds: str) -> Exception:
@@ -118,17 +118,17 @@ def hash_ids(ids: pl.Series, kind: str, salt: str | bytes | None) -> Int64Array:
     from cjm.kernels._jit import as_array
     from cjm.kernels.siphash import siphash
 
-    texts = pl.select((pl.lit(f"{kind}\x1f") + ids.fill_null("")).alias("text")).to_series()
-    data, offsets = _bytes_of(texts)
+    prefix = np.frombuffer(f"{kind}\x1f".encode(), dtype=np.uint8)
+    data, offsets = bytes_of(ids.fill_null(""))
     key = np.zeros(2, dtype="<u8")
     if salt is not None:
         secret = salt.encode() if isinstance(salt, str) else salt
         key = np.frombuffer(hashlib.blake2b(secret, digest_size=16).digest(), dtype="<u8")
-    hashed = siphash(as_array(data, np.uint8), as_array(offsets, np.int64), np.uint64(key[0]), np.uint64(key[1]))
+    hashed = siphash(as_array(prefix, np.uint8), as_array(data, np.uint8), as_array(offsets, np.int64), np.uint64(key[0]), np.uint64(key[1]))
     return (hashed >> np.uint64(1)).astype(np.int64)
 
 
-def _bytes_of(texts: pl.Series) -> tuple[npt.NDArray[np.uint8], Int64Array]:
+def bytes_of(texts: pl.Series) -> tuple[npt.NDArray[np.uint8], Int64Array]:
     """Return the UTF-8 bytes of all texts end to end, and where each starts (one more at the end)."""
     if texts.is_empty():
         return np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64)

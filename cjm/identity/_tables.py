@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from cjm.codes import Dictionary, ranked
 from cjm.contracts import TIME
 from cjm.errors import ArgumentError, InputError
 from cjm.identifiers import clean_ids, is_placeholder, suspects
@@ -75,57 +76,63 @@ def _moments(table: pl.DataFrame, name: str, absent: int, where: str) -> npt.NDA
     return cast("npt.NDArray[np.int64]", table[name].cast(TIME).to_physical().fill_null(absent).to_numpy())
 
 
-def _nodes(evidence: Evidence, kind: pl.Series, column: pl.Series, where: str) -> tuple[Int32Array, list[pl.DataFrame]]:
-    """Return the node of each identifier, -1 for kinds that are left out and what is no identifier, and count the latter."""
-    kind = kind.cast(pl.String)
-    number = kind.replace_strict(list(evidence.kinds), range(len(evidence.kinds)), default=-1, return_dtype=pl.Int16)
-    number = number.fill_null(-1)
-    found = np.full(len(column), -1, dtype=np.int32)
-    dropped = []
-    present = [at for at in number.unique().sort().to_list() if at >= 0]
-    for at in present:
-        whole = len(present) == 1 and number.min() == at
-        rows = None if whole else (number == at).arg_true()
-        nodes, of_kind = _nodes_of_kind(evidence, at, column if rows is None else column.gather(rows), where)
-        dropped.append(of_kind)
-        if rows is None:
-            return nodes, dropped
-        found[rows.to_numpy()] = nodes
-    return found, dropped
+def _kind_numbers(evidence: Evidence, column: pl.Series) -> npt.NDArray[np.int16]:
+    """Return the number of each kind, -1 for those that are left out and for null."""
+    if isinstance(column.dtype, pl.Enum):
+        place, texts = column.to_physical().cast(pl.Int32).fill_null(-1).to_numpy(), column.dtype.categories
+    else:
+        place, texts = ranked(Dictionary().encode(column.cast(pl.String)))
+    numbers = {kind: number for number, kind in enumerate(evidence.kinds)}
+    meaning = np.array([*(numbers.get(text, -1) for text in texts), -1], dtype=np.int16)  # the last for null
+    return cast("npt.NDArray[np.int16]", meaning[place])
 
 
-def _nodes_of_kind(evidence: Evidence, kind: int, column: pl.Series, where: str) -> tuple[Int32Array, pl.DataFrame]:
-    """Return the node of each identifier of one kind; they are cleaned once a distinct text."""
-    name, blocked = evidence.kinds[kind], evidence.blocked.get(evidence.kinds[kind], ())
+def _nodes(
+    evidence: Evidence, kinds: pl.Series, column: pl.Series, where: str
+) -> tuple[Int32Array, npt.NDArray[np.int16], list[pl.DataFrame]]:
+    """Return node and kind of each identifier, and count texts that are none; these, and other kinds, have node -1.
+
+    Texts are cleaned once a distinct one.
+    """
+    kind = _kind_numbers(evidence, kinds)
     raw = column if column.dtype == pl.String and not len(evidence.marks) else clean_ids(column, where=where)
+    if (kind < 0).any():
+        raw = raw.set(pl.Series(kind < 0), None)
     nodes = evidence.nodes_of(raw, kind)
-    counts = np.bincount(nodes[nodes >= 0], minlength=len(evidence.names))
+    names = evidence.names
+    counts = np.bincount(nodes + 1, minlength=len(names) + 1)[1:]
     seen = np.flatnonzero(counts)
-    texts = evidence.names.texts.gather(pl.Series(seen, dtype=pl.UInt32))
-    doubtful = (suspects(texts) | texts.is_in(list(blocked)).fill_null(False)).arg_true()
-    if not len(doubtful):
-        return nodes, count_texts(raw[:0], name)
-    before, seen = texts.gather(doubtful), seen[doubtful.to_numpy()]
-    after = clean_ids(before, where=where)
-    junk = is_placeholder(after, None) | after.is_in(list(blocked)).fill_null(False)
-    dropped = pl.DataFrame({"id": after, "events": counts[seen]}).filter(junk).select(pl.lit(name).alias("kind"), "id", "events")
+    texts = names.texts if len(seen) == len(names) else names.texts.gather(pl.Series(seen, dtype=pl.UInt32))
+    doubtful = suspects(texts).to_numpy()
+    for number, name in enumerate(evidence.kinds):
+        if evidence.blocked.get(name):
+            doubtful = doubtful | (names.kind[seen] == number) & texts.is_in(list(evidence.blocked[name])).fill_null(False).to_numpy()
+    at = np.flatnonzero(doubtful)
+    if not len(at):
+        return nodes, kind, []
+    before, seen = texts.gather(pl.Series(at)), seen[at]
+    after, of = clean_ids(before, where=where), names.kind[seen]
+    junk = is_placeholder(after, None)
+    for number, name in enumerate(evidence.kinds):
+        junk |= pl.Series(of == number) & after.is_in(list(evidence.blocked.get(name, ()))).fill_null(False)
+    dropped = pl.DataFrame({"kind": pl.Series(evidence.kinds).gather(of), "id": after, "events": counts[seen]}).filter(junk)
     after = after.set(junk, None)
-    meaning = np.arange(len(evidence.names), dtype=np.int32)
     changed = after.ne_missing(before)
-    meaning[seen[changed.to_numpy()]] = evidence.nodes_of(after.filter(changed), kind)
-    return np.where(nodes >= 0, meaning[nodes], -1).astype(np.int32), dropped
+    where_changed = changed.to_numpy()
+    meaning = np.arange(len(names), dtype=np.int32)
+    meaning[seen[where_changed]] = evidence.nodes_of(after.filter(changed), of[where_changed])
+    return np.where(nodes >= 0, meaning[nodes], -1).astype(np.int32), kind, [dropped]
 
 
 def _pairs(
     evidence: Evidence, table: pl.DataFrame, where: str
 ) -> tuple[Evidence, Int32Array, Int32Array, npt.NDArray[np.bool_]]:
-    a, dropped_a = _nodes(evidence, table["kind_a"], table["id_a"], where)
-    b, dropped_b = _nodes(evidence, table["kind_b"], table["id_b"], where)
-    there = (a >= 0) & (b >= 0) & (a != b)
-    kind = evidence.names.kind
-    turned = (kind[a] > kind[b]) | ((kind[a] == kind[b]) & (a > b))
-    a, b = np.where(turned, b, a), np.where(turned, a, b)
-    return evidence.with_dropped(dropped_a + dropped_b), a, b, there
+    """Return the ends of each link, the kind of the higher priority first, and where there is one."""
+    a, kind_a, dropped_a = _nodes(evidence, table["kind_a"], table["id_a"], where)
+    b, kind_b, dropped_b = _nodes(evidence, table["kind_b"], table["id_b"], where)
+    turned = np.flatnonzero((kind_a > kind_b) | ((kind_a == kind_b) & (a > b)))
+    a[turned], b[turned] = b[turned], a[turned]
+    return evidence.with_dropped(dropped_a + dropped_b), a, b, (a >= 0) & (b >= 0) & (a != b)
 
 
 def with_links(evidence: Evidence, tables: Mapping[str, pl.DataFrame]) -> Evidence:
@@ -145,10 +152,11 @@ def with_links(evidence: Evidence, tables: Mapping[str, pl.DataFrame]) -> Eviden
             row = int(np.argmax(until < since))
             raise InputError.at("until is before since", where=f"{where}, row {row}", hint="Exchange or correct them")
         evidence, a, b, there = _pairs(evidence, table, where)
-        kind = evidence.names.kind
-        joins = (kind[b] < evidence.unique) if evidence.policy.mode == "device split" else np.ones(len(b), dtype=bool)
-        if np.any(there & joins & (until < NEVER)):
-            row = int(np.argmax(there & joins & (until < NEVER)))
+        ends = np.flatnonzero(there & (until < NEVER))
+        if evidence.policy.mode == "device split":
+            ends = ends[evidence.names.kind[b[ends]] < evidence.unique]
+        if len(ends):
+            row = ends[0]
             raise ArgumentError.at(
                 "until needs a link between a unique and a shared identifier in mode 'device split'",
                 where=f"{where}, row {row}",
@@ -184,7 +192,7 @@ def with_consent(evidence: Evidence, table: Table | None) -> tuple[Evidence, Int
     found = _checked(table, ("kind", "id"), "consent")
     _known_kinds(evidence, found["kind"], "consent")
     since, until = _moments(found, "since", ALWAYS, "consent"), _moments(found, "until", NEVER, "consent")
-    nodes, dropped = _nodes(evidence, found["kind"], found["id"], "consent")
+    nodes, _, dropped = _nodes(evidence, found["kind"], found["id"], "consent")
     rows = pl.DataFrame({"node": nodes, "since": since, "until": until}).filter(pl.col("node") >= 0)
     kept = evidence.consent.filter(~pl.col("node").is_in(rows["node"].unique().implode()))
     together = pl.concat([kept, rows]).unique().sort("node", "since", "until")

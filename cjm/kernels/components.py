@@ -8,7 +8,7 @@ import numpy.typing as npt
 from cjm.kernels._jit import kernel
 
 __all__ = ["ACCEPTED", "APART", "TOO_LARGE", "TWO_VALUES"]
-__all__ += ["anchors", "crowded", "flatten", "guarded_components", "unite", "unite_rows"]
+__all__ += ["anchors", "crowded", "flatten", "guarded_components", "settle", "unite", "unite_rows"]
 
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
@@ -195,3 +195,31 @@ def anchors(root: Int32Array, kind: npt.NDArray[np.int16], first: Int64Array) ->
             tied[node] = True
             tied[held] = True
     return best, tied
+
+
+@kernel
+def _less(data: npt.NDArray[np.uint8], offsets: Int64Array, one: int, other: int) -> bool:
+    """Return whether text ``one`` comes before text ``other``, byte by byte."""
+    length_one, length_other = offsets[one + 1] - offsets[one], offsets[other + 1] - offsets[other]
+    for at in range(min(length_one, length_other)):
+        x, y = data[offsets[one] + at], data[offsets[other] + at]
+        if x != y:
+            return bool(x < y)
+    return bool(length_one < length_other)
+
+
+@kernel
+def settle(
+    root: Int32Array, node: Int32Array, data: npt.NDArray[np.uint8], offsets: Int64Array, best: Int32Array
+) -> None:
+    """Set ``best`` of each root to that of some nodes whose text comes first.
+
+    Signature: (int32[:], int32[:], uint8[:], int64[:], int32[:]). Text ``i``, of ``node[i]``, is
+    ``data[offsets[i]:offsets[i + 1]]``.
+    """
+    held = np.full(len(best), -1, dtype=np.int32)
+    for at in range(len(node)):
+        top = root[at]
+        if held[top] < 0 or _less(data, offsets, at, held[top]):
+            held[top] = at
+            best[top] = node[at]
