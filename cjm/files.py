@@ -20,7 +20,15 @@ import polars as pl
 
 from cjm.errors import ConfigError, InputError, RunError
 
-__all__ = ["check_replaceable", "new_folder", "read_store", "read_table", "replaced_folder", "write_bytes", "write_store"]
+__all__ = [
+    "check_replaceable",
+    "new_folder",
+    "read_store",
+    "read_table",
+    "replaced_folder",
+    "write_bytes",
+    "write_store",
+]
 __all__ += ["write_text"]
 
 _MARK = "run.json"
@@ -226,7 +234,9 @@ def read_store(target: Path, version: int, what: str) -> dict[str, Any]:
     try:
         manifest = json.loads((target / _MANIFEST).read_text())
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError.at(f"no stored {what} here", where=str(target), hint="Give a folder that was written") from error
+        raise InputError.at(
+            f"no stored {what} here", where=str(target), hint="Give a folder that was written"
+        ) from error
     if not isinstance(manifest, dict) or manifest.get("version") != version:
         raise InputError.at(
             f"not stored by format version {version}, which this version of cjm reads",

@@ -96,19 +96,21 @@ def _suspect_edges() -> npt.NDArray[np.bool_]:
 def _suspect_starts() -> npt.NDArray[np.bool_]:
     """Return which pairs of first bytes, the first times 256 plus the second, a placeholder may have."""
     table = np.repeat(_suspect_edges(), 256)
-    pairs = {one + other for text in _STARTS for one in (text[0], text[0].upper()) for other in (text[1], text[1].upper())}
-    pairs |= {one + other for one in "0-" for other in "0-"}
-    table[[ord(one) << 8 | ord(other) for one, other in pairs]] = True
+    words = [
+        one + other for text in _STARTS for one in (text[0], text[0].upper()) for other in (text[1], text[1].upper())
+    ]
+    for pair in [*words, "00", "0-", "-0", "--"]:
+        table[ord(pair[0]) << 8 | ord(pair[1])] = True
     table.reshape(256, 256)[[ord("0"), ord("-")]] |= _suspect_edges()  # a zero byte: nothing follows
     return table
 
 
 def suspects(column: pl.Series) -> pl.Series:
-    """Return where a text may need cleaning or be a placeholder: a quick look at its first and last letters.
+    r"""Return where a text may need cleaning or be a placeholder: a quick look at its first and last letters.
 
     Examples
     --------
-    >>> suspects(pl.Series(["c17", "NULL", " c17", "c17\\t", "0", None])).to_list()
+    >>> suspects(pl.Series(["c17", "NULL", " c17", "c17\t", "0", None])).to_list()
     [False, True, True, True, True, False]
     """
     if not len(column):

@@ -77,5 +77,3 @@ def _changed(people: Identities, after: Evidence, seeds: npt.NDArray[np.integer]
     cluster = clusters(after, people._clusters[0], fixed, before.events, len(before.declared))
     region = region_of(after, cluster, fixed, np.unique(seeds).astype(np.int32), before.events)
     return Identities._of(after, revise(after, found, region), people._numbers, [cluster])
-
-

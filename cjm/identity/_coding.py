@@ -160,7 +160,9 @@ def code(evidence: Evidence, region: Region | None = None) -> Coded:
     erased = np.zeros(len(evidence.names), dtype=bool)
     erased[evidence.erased] = True
     kind, apart, nodes = evidence.names.kind, evidence.apart, None
-    if len(evidence.erased):  # an erased shared identifier is gone; a unique one keeps its place, so that nobody takes it
+    if len(
+        evidence.erased
+    ):  # an erased shared identifier is gone; a unique one keeps its place, so that nobody takes it
         gone = erased & (kind >= evidence.unique)
         codes = np.where(gone[codes] & (codes >= 0), -1, codes)
         declared = declared.take(~gone[declared.a] & ~gone[declared.b])
@@ -221,7 +223,9 @@ def _allowed(consent: pl.DataFrame, nodes: Int32Array, time: Int64Array) -> Int3
     at = np.flatnonzero(listed)
     asked = pl.DataFrame({"at": at, "node": nodes[at], "time": time[at]})
     spans = consent.sort("node", "since").with_columns(until=pl.col("until").cum_max().over("node"))
-    met = asked.sort("time").join_asof(spans.sort("since"), by="node", left_on="time", right_on="since", check_sortedness=False)
+    met = asked.sort("time").join_asof(
+        spans.sort("since"), by="node", left_on="time", right_on="since", check_sortedness=False
+    )
     refused = met.filter(pl.col("until").is_null() | (pl.col("time") >= pl.col("until")))["at"].to_numpy()
     found = nodes.copy()
     found[refused] = -1

@@ -94,8 +94,8 @@ def device_split(
 def _owners(coded: Coded, anchor: Int32Array) -> tuple[Int32Array, Int32Array]:
     """Return the unique identifier that may link on each event, and the person whose event it is; -1 for none.
 
-    An identifier that may not be linked has its own events to itself. An erased one keeps its place in time, so that nobody else
-    takes it.
+    An identifier that may not be linked has its own events to itself. An erased one keeps its place in time, so
+    that nobody else takes it.
     """
     columns = range(coded.unique_columns)
     code = coded.first_code(columns, without=coded.erased, linking=True)
@@ -116,7 +116,12 @@ def _limit(guarded: Guard, line: _Timeline) -> Int64Array:
 
 
 def _timeline(
-    coded: Coded, anchor: Int32Array, owner: Int32Array, known: Int64Array, known_since: Int64Array | None, stale: int | None
+    coded: Coded,
+    anchor: Int32Array,
+    owner: Int32Array,
+    known: Int64Array,
+    known_since: Int64Array | None,
+    stale: int | None,
 ) -> _Timeline:
     first = coded.unique_columns
     carriers = coded.linking[first:]
@@ -154,7 +159,7 @@ def _timeline(
 
 
 def declared_sightings(coded: Coded, anchor: Int32Array) -> Declared:
-    """Return the declared links of a unique and a shared identifier that are not denied, in the order in which they begin.
+    """Return the declared links of a unique and a shared identifier that are not denied, in the order of their start.
 
     Of links that begin at one time the one whose person comes last counts, so the order of the table does not.
     """

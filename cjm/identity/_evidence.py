@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -113,12 +113,12 @@ class Declared:
 
     def take(self, chosen: npt.NDArray[Any]) -> Declared:
         """Return some of the links."""
-        return Declared(*(part[chosen] for part in self.parts))
+        return Declared(self.a[chosen], self.b[chosen], self.since[chosen], self.until[chosen], self.source[chosen])
 
     def __add__(self, other: Declared) -> Declared:
         if not len(self):
             return other
-        return Declared(*(np.concatenate(pair) for pair in zip(self.parts, other.parts, strict=True)))
+        return Declared(*(cast("Any", np.concatenate(pair)) for pair in zip(self.parts, other.parts, strict=True)))
 
     @property
     def parts(self) -> tuple[npt.NDArray[Any], ...]:
@@ -126,7 +126,8 @@ class Declared:
         return self.a, self.b, self.since, self.until, self.source
 
 
-NO_DECLARED = Declared(*(np.empty(0, dtype=dtype) for dtype in (np.int32, np.int32, np.int64, np.int64, np.int16)))
+_NODES, _TIMES = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int64)
+_NO_LINKS = Declared(_NODES, _NODES, _TIMES, _TIMES, np.empty(0, dtype=np.int16))
 
 
 @dataclass(frozen=True)
@@ -181,14 +182,19 @@ class Evidence:
 
     @classmethod
     def empty(
-        cls, policy: Policy, kinds: Sequence[str], unique: int, blocked: dict[str, tuple[str, ...]], ignored: Sequence[str]
+        cls,
+        policy: Policy,
+        kinds: Sequence[str],
+        unique: int,
+        blocked: dict[str, tuple[str, ...]],
+        ignored: Sequence[str],
     ) -> Evidence:
         """Return what is known before anything was read."""
         nodes, times = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int64)
         consent = pl.DataFrame(schema={"node": pl.Int32, "since": pl.Int64, "until": pl.Int64})
         dropped = pl.DataFrame(schema={"kind": pl.String, "id": pl.String, "events": pl.Int64})
         return cls(
-            policy, tuple(kinds), unique, Names(), (), NO_DECLARED, (), nodes.reshape(0, 2), consent, nodes, times, b"",
+            policy, tuple(kinds), unique, Names(), (), _NO_LINKS, (), nodes.reshape(0, 2), consent, nodes, times, b"",
             dropped, blocked, tuple(ignored),
         )  # fmt: skip
 
@@ -198,7 +204,10 @@ class Evidence:
         return sum(len(part.time) for part in self.parts)
 
     def nodes_of(self, texts: pl.Series, kind: int | Int16Array) -> Int32Array:
-        """Return the node of each identifier of a kind, or of a kind a row, -1 for null; an erased one is known by its mark."""
+        """Return the node of each identifier of a kind, or of a kind a row; -1 for null.
+
+        Erased ones are known by their mark.
+        """
         if not len(self.marks):
             return self.names.encode(texts, kind)
         place = np.argsort(self.marks)

@@ -21,14 +21,16 @@ _Id = tuple[str, str]
 
 def explain(map: pl.DataFrame, links: pl.DataFrame, numbers: Numbers, coded: Coded, source: _Id) -> pl.DataFrame:
     """See :meth:`Identities.explain`; ``numbers`` of all identifiers."""
-    kind, id = source
-    mine = map.filter((pl.col("kind") == kind) & (pl.col("id") == id))
+    kind, text = source
+    mine = map.filter((pl.col("kind") == kind) & (pl.col("id") == text))
     if mine.is_empty():
         known = map["kind"].unique().to_list()
         if kind not in known:
             raise ArgumentError.unknown("kind of identifier", kind, known, where="explain")
         raise ArgumentError.at(
-            f"no identifier {id!r} of kind {kind!r} was seen", where="explain", hint="See people.map for those that were"
+            f"no identifier {text!r} of kind {kind!r} was seen",
+            where="explain",
+            hint="See people.map for those that were",
         )
     rows = []
     for person in mine["person"].unique(maintain_order=True):
@@ -36,9 +38,9 @@ def explain(map: pl.DataFrame, links: pl.DataFrame, numbers: Numbers, coded: Cod
         chain = _chain(_links_of(person, map, links), source, anchor)
         rows += [{"person": person, "step": step, **link} for step, link in enumerate(chain, 1)]
         if not chain:
-            rows.append({"person": person, "step": 1, "kind_a": kind, "id_a": id})
-    schema = {"person": pl.Int64, "step": pl.Int64, **{name: links.schema[name] for name in _LINK}}
-    return pl.DataFrame(rows, schema=schema)
+            rows.append({"person": person, "step": 1, "kind_a": kind, "id_a": text})
+    empty = links.clear().select(pl.lit(0, pl.Int64).alias("person"), pl.lit(0, pl.Int64).alias("step"), *_LINK)
+    return pl.DataFrame(rows, schema=empty.schema)
 
 
 def _links_of(person: int, map: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:

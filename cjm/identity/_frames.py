@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from cjm.contracts import CONTRACTS, TIME
+from cjm.contracts import CONTRACTS
 from cjm.identity._assignment import REASONS, Assignment
 from cjm.identity._coding import Coded, times
 from cjm.identity._device_split import declared_sightings
@@ -69,13 +69,23 @@ def map_frame(coded: Coded, found: Assignment, numbers: Int64Array, mode: str) -
         **{name: times(rows[name].to_numpy()) for name in moments},
     )
     columns = CONTRACTS["IDENTITY_MAP"].columns
-    return frame.sort("rank", "id", "order", maintain_order=True).select(pl.col(name).cast(kind) for name, kind in columns.items())
+    return frame.sort("rank", "id", "order", maintain_order=True).select(
+        pl.col(name).cast(kind) for name, kind in columns.items()
+    )
 
 
 def _map_rows(
-    *, node: npt.NDArray[np.integer], person: Int32Array, valid_from: Int64Array, valid_to: Int64Array, known: Int64Array,
-    reason: npt.NDArray[np.integer], first: Int64Array, last: Int64Array, events: Int64Array,
-) -> pl.DataFrame:  # fmt: skip
+    *,
+    node: npt.NDArray[np.integer],
+    person: Int32Array,
+    valid_from: Int64Array,
+    valid_to: Int64Array,
+    known: Int64Array,
+    reason: npt.NDArray[np.integer],
+    first: Int64Array,
+    last: Int64Array,
+    events: Int64Array,
+) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "node": node.astype(np.int32),
@@ -264,7 +274,12 @@ def conflict_frame(coded: Coded, found: Assignment, evidence: Evidence) -> pl.Da
 
 
 def _conflicts(
-    coded: Coded, rule: str, nodes: npt.NDArray[np.integer], persons: Int64Array, events: Int64Array, decision: str | pl.Series
+    coded: Coded,
+    rule: str,
+    nodes: npt.NDArray[np.integer],
+    persons: Int64Array,
+    events: Int64Array,
+    decision: str | pl.Series,
 ) -> pl.DataFrame:
     columns = {**names_of(coded, nodes), "persons": persons, "events": events}
     frame = pl.DataFrame(columns).with_columns(rule=pl.lit(rule), decision=pl.lit(decision))
@@ -294,5 +309,4 @@ def _on_one_event(coded: Coded, anchor: Int32Array) -> pl.DataFrame:
 def alias_frame(old: Int64Array, new: Int64Array, merged: Int64Array) -> pl.DataFrame:
     """Return ``old_person``, ``person``, ``merged_at``, ordered by the first."""
     columns = {"old_person": old, "person": new, "merged_at": times(merged)}
-    schema = {"old_person": pl.Int64, "person": pl.Int64, "merged_at": TIME}
-    return pl.DataFrame(columns, schema=schema).sort("old_person")
+    return pl.DataFrame(columns, schema_overrides={"old_person": pl.Int64, "person": pl.Int64}).sort("old_person")

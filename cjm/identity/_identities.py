@@ -55,8 +55,8 @@ class Identities:
         ``old_person``, ``person``, ``merged_at``: the number that a linked identifier would have on its own, its
         person's, and when that could be known (null: always).
     labels : polars.DataFrame
-        ``person``, ``reason``, ``known_from`` of each event, in the order of the log (of the logs, one after the other);
-        null without an identifier, and for what is later than ``as_of``.
+        ``person``, ``reason``, ``known_from`` of each event, in the order of the log (of several, one after
+        the other); null without an identifier, and for what is later than ``as_of``.
     """
 
     _evidence: Evidence
@@ -65,7 +65,9 @@ class Identities:
     _clusters: list[npt.NDArray[np.int32]] = field(default_factory=list)  # found when they are first needed
 
     @classmethod
-    def _of(cls, evidence: Evidence, found: Assignment, numbers: Numbers, clusters: list[npt.NDArray[np.int32]]) -> Identities:
+    def _of(
+        cls, evidence: Evidence, found: Assignment, numbers: Numbers, clusters: list[npt.NDArray[np.int32]]
+    ) -> Identities:
         """Make the identities of an assignment; persons that have no number yet get one."""
         is_person = np.zeros(len(evidence.names), dtype=bool)
         is_person[found.person[found.person >= 0]] = True
@@ -199,7 +201,9 @@ class Identities:
                 return self.labels.slice(start, len(part.time))
             start += len(part.time)
         raise ArgumentError.at(
-            "this is not the log that was stitched", where="Identities", hint="Call cjm.stitch on it and apply the result"
+            "this is not the log that was stitched",
+            where="Identities",
+            hint="Call cjm.stitch on it and apply the result",
         )
 
     def with_person(self, table: pl.DataFrame, kind: str, *, column: str | None = None) -> pl.DataFrame:
@@ -302,7 +306,9 @@ class Identities:
 
         return explain(self.map, self.links, self._all_numbers, self._coded, (kind, id))
 
-    def update(self, log: Log | None = None, *, links: LinkTables | None = None, consent: Table | None = None) -> Identities:
+    def update(
+        self, log: Log | None = None, *, links: LinkTables | None = None, consent: Table | None = None
+    ) -> Identities:
         """Return what stitching finds with more events, links or consent; only the persons they touch are made anew.
 
         Parameters

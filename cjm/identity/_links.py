@@ -128,8 +128,10 @@ def guard(coded: Coded, max_per_person: int | None) -> Guard:
     return Guard(met, tripped_at, (met > most) | coded.stuck)
 
 
-def _partners(coded: Coded, kind: int, met: Int64Array, most: int) -> Iterator[tuple[Int64Array, Int64Array, Int64Array | None]]:
-    """Yield nodes, how many values of a unique kind each met, and for those above ``most`` the row of the first too many.
+def _partners(
+    coded: Coded, kind: int, met: Int64Array, most: int
+) -> Iterator[tuple[Int64Array, Int64Array, Int64Array | None]]:
+    """Yield nodes, how many values of a unique kind each met, and from which row on it was more than ``most``.
 
     Most nodes meet one value: they are marked in ``met`` at once, and only the others are looked at closely.
     """
@@ -139,7 +141,9 @@ def _partners(coded: Coded, kind: int, met: Int64Array, most: int) -> Iterator[t
     held, held_at = np.full(len(coded.kind), -1, dtype=np.int32), np.zeros(len(coded.kind), dtype=np.int64)
     found: list[tuple[Int32Array, Int32Array, Int64Array]] = []
     for node, partner, at in _meetings(coded, kind):
-        rows = second_partners(as_array(node, np.int32), as_array(partner, np.int32), as_array(at, np.int64), held, held_at)
+        rows = second_partners(
+            as_array(node, np.int32), as_array(partner, np.int32), as_array(at, np.int64), held, held_at
+        )
         if len(rows):
             found.append((node[rows], partner[rows], rows if not len(at) else at[rows]))
     met[(held >= 0) & (met == 0)] = 1
@@ -182,7 +186,7 @@ def _meetings(coded: Coded, kind: int) -> Iterator[tuple[Int32Array, Int32Array,
 
 
 def strongest_first(coded: Coded, links: Links, nodes: npt.NDArray[np.integer]) -> Int64Array:
-    """Return links between some nodes, strongest evidence first: priority of the kinds, events, earliest, identifiers."""
+    """Return links between some nodes, strongest first: priority of the kinds, events, earliest, identifiers."""
     texts = coded.names.texts.gather(pl.Series(coded.named(nodes), dtype=pl.UInt32))
     order = pl.DataFrame({"kind": coded.kind[nodes], "text": texts}).select(pl.arg_sort_by("kind", "text")).to_series()
     place = np.zeros(len(coded.kind), dtype=np.int64)

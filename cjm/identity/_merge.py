@@ -54,7 +54,7 @@ class Merged:
 
 
 def merge(coded: Coded, columns: Iterable[int], usable: Flags, max_size: int | None) -> Merged:
-    """Join usable nodes: no person with two values of a unique kind, none above ``max_size`` nodes, none that is denied.
+    """Join usable nodes: no person with two values of a unique kind, above ``max_size`` nodes or with a denied pair.
 
     Only where plain components would break a rule are links tried one by one, strongest first.
     """
@@ -78,7 +78,8 @@ def merge(coded: Coded, columns: Iterable[int], usable: Flags, max_size: int | N
     bad = crowded(as_array(root, np.int32), as_array(unique_kind, np.int16), coded.unique, most)
     together = root[coded.apart[:, 0]] == root[coded.apart[:, 1]]
     bad[root[coded.apart[together, 0]]] = True
-    refused = Refused(*(np.empty(0, dtype=dtype) for dtype in (np.int32, np.int32, np.uint8, np.int64)))
+    nothing = np.empty(0, dtype=np.int32)
+    refused = Refused(nothing, nothing, np.empty(0, dtype=np.uint8), np.empty(0, dtype=np.int64))
     if bad.any():
         refused = _retry(coded, root, bad[root] & usable, unique_kind, most)
 
@@ -87,7 +88,13 @@ def merge(coded: Coded, columns: Iterable[int], usable: Flags, max_size: int | N
         least = np.flatnonzero(tied)
         texts = coded.names.texts.gather(pl.Series(coded.named(least), dtype=pl.UInt32))
         data, offsets = bytes_of(texts.fill_null(""))
-        settle(as_array(root[least], np.int32), as_array(least, np.int32), as_array(data, np.uint8), as_array(offsets, np.int64), best)
+        settle(
+            as_array(root[least], np.int32),
+            as_array(least, np.int32),
+            as_array(data, np.uint8),
+            as_array(offsets, np.int64),
+            best,
+        )
     return Merged(best[root], refused)
 
 
@@ -135,5 +142,3 @@ def since(coded: Coded, columns: Iterable[int], usable: Flags, anchor: Int32Arra
     found = coded.first.copy()
     connected_since(parent, when, anchor, found)
     return found
-
-

@@ -124,7 +124,13 @@ def hash_ids(ids: pl.Series, kind: str, salt: str | bytes | None) -> Int64Array:
     if salt is not None:
         secret = salt.encode() if isinstance(salt, str) else salt
         key = np.frombuffer(hashlib.blake2b(secret, digest_size=16).digest(), dtype="<u8")
-    hashed = siphash(as_array(prefix, np.uint8), as_array(data, np.uint8), as_array(offsets, np.int64), np.uint64(key[0]), np.uint64(key[1]))
+    hashed = siphash(
+        as_array(prefix, np.uint8),
+        as_array(data, np.uint8),
+        as_array(offsets, np.int64),
+        np.uint64(key[0]),
+        np.uint64(key[1]),
+    )
     return (hashed >> np.uint64(1)).astype(np.int64)
 
 

@@ -14,7 +14,14 @@ __all__ = ["describe", "policy_of", "roles"]
 
 
 def policy_of(
-    *, mode: Any, replay: Any, stale: Any, as_of: Any, max_per_person: int | None, max_size: int | None, salt: str | bytes | None
+    *,
+    mode: Any,
+    replay: Any,
+    stale: Any,
+    as_of: Any,
+    max_per_person: int | None,
+    max_size: int | None,
+    salt: str | bytes | None,
 ) -> Policy:
     """Return the policy; durations and times in microseconds."""
     if mode not in get_args(Mode):
@@ -31,7 +38,9 @@ def policy_of(
 def _as_of(as_of: Any) -> AsOf | int:
     if isinstance(as_of, datetime):
         if as_of.tzinfo is None:
-            raise ArgumentError.at("as_of has no time zone", where="stitch", hint="Give datetime(..., tzinfo=datetime.UTC)")
+            raise ArgumentError.at(
+                "as_of has no time zone", where="stitch", hint="Give datetime(..., tzinfo=datetime.UTC)"
+            )
         since = as_of.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
         return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     if as_of in get_args(AsOf):

@@ -44,10 +44,11 @@ def resolve(evidence: Evidence) -> Assignment:
     found = solve(coded, evidence)
     if len(coded.order) == evidence.events and np.array_equal(coded.order, np.arange(evidence.events)):
         return found
-    nobody = _nobody(evidence.events)
-    for whole, part in zip(nobody, (found.person, found.reason, found.known), strict=True):
-        whole[coded.order] = part
-    return replace(found, person=nobody[0], reason=nobody[1], known=nobody[2])
+    person, reason, known = _nobody(evidence.events)
+    person[coded.order] = found.person
+    reason[coded.order] = found.reason
+    known[coded.order] = found.known
+    return replace(found, person=person, reason=reason, known=known)
 
 
 def _nobody(events: int) -> tuple[Int32Array, npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
@@ -105,8 +106,8 @@ def region_of(evidence: Evidence, cluster: Int32Array, fixed: Flags, seeds: Int3
         nodes = [part.codes[:, skip:]]
         if np.any(wanted & fixed):
             nodes.append(part.codes[:, rows_with(part.codes, as_array(wanted & fixed, np.bool_))])
-        for found in nodes:
-            there = found[found >= 0]
+        for some in nodes:
+            there = some[some >= 0]
             touched[cluster[there[~fixed[there]]]] = True
         start += len(part.time)
     declared = evidence.declared
@@ -116,7 +117,7 @@ def region_of(evidence: Evidence, cluster: Int32Array, fixed: Flags, seeds: Int3
     inside = touched[cluster] & ~fixed
     wanted |= inside
 
-    rows, present, start = [], wanted, 0
+    rows, present, start = [np.empty(0, dtype=np.int64)], wanted.copy(), 0
     for part in evidence.parts:
         found = rows_with(part.codes, as_array(wanted, np.bool_))
         skip = min(max(row - start, 0), len(part.time))
@@ -125,13 +126,12 @@ def region_of(evidence: Evidence, cluster: Int32Array, fixed: Flags, seeds: Int3
         codes = part.codes[:, at]
         rows.append(at + start)
         start += len(part.time)
-        present = present.copy()
         present[codes[codes >= 0]] = True
     near = inside[declared.a] | inside[declared.b]
     present[declared.a[near]] = True
     present[declared.b[near]] = True
-    nodes = np.flatnonzero(present).astype(np.int32)
-    return Region(nodes, np.concatenate([np.empty(0, dtype=np.int64), *rows]), fixed[nodes])
+    region = np.flatnonzero(present).astype(np.int32)
+    return Region(region, np.concatenate(rows), fixed[region])
 
 
 def revise(evidence: Evidence, before: Assignment, region: Region) -> Assignment:
@@ -148,20 +148,17 @@ def revise(evidence: Evidence, before: Assignment, region: Region) -> Assignment
     bar[region.nodes] = found.barred
     tripped[region.nodes] = found.tripped
     person, reason, known = _nobody(evidence.events)
-    for whole, old, new in zip(
-        (person, reason, known),
-        (before.person, before.reason, before.known),
-        (np.append(region.nodes, np.int32(-1))[found.person], found.reason, found.known),
-        strict=True,
-    ):
-        empty = whole[-1:].copy()
-        whole[: len(old)] = old
-        whole[region.rows] = empty
-        whole[region.rows[coded.order]] = new
-    kept = np.ones(len(anchor), dtype=bool)
-    kept[region.nodes] = False
+    changed = np.zeros(evidence.events, dtype=bool)
+    changed[region.rows] = True
+    kept = np.flatnonzero(~changed[: len(before.person)])
+    rows = region.rows[coded.order]
+    person[kept], person[rows] = before.person[kept], np.append(region.nodes, np.int32(-1))[found.person]
+    reason[kept], reason[rows] = before.reason[kept], found.reason
+    known[kept], known[rows] = before.known[kept], found.known
+    inside = np.zeros(len(anchor), dtype=bool)
+    inside[region.nodes] = True
     old = before.refused
-    stays = kept[old.a] | kept[old.b]
+    stays = ~inside[old.a] | ~inside[old.b]
     new = found.refused
     refused = Refused(
         np.concatenate([old.a[stays], region.nodes[new.a]]),

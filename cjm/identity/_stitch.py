@@ -73,10 +73,11 @@ def stitch(
         Secret that keys the person numbers.
     links : frame or mapping of str to frame, optional
         Links that somebody declares, such as an export of a CRM: ``kind_a``, ``id_a``, ``kind_b``, ``id_b``; perhaps
-        ``since`` (when it became known; null: always) and ``until``. The key of a mapping names the source. Kinds that the
-        log lacks come last in priority. In ``device split`` a link of a unique and a shared identifier is a sighting
-        at ``since``, before the events of that time. If it has an end it holds for events before ``until``, whatever
-        ``stale`` says; of several on one identifier the one that began last counts, and a later event goes before it.
+        ``since`` (when it became known; null: always) and ``until``. The key of a mapping names the source. Kinds
+        that the log lacks come last in priority. In ``device split`` a link of a unique and a shared identifier is a
+        sighting at ``since``, before the events of that time. If it has an end it holds for events before ``until``,
+        whatever ``stale`` says; of several on one identifier the one that began last counts, and a later event goes
+        before it.
     deny : frame, optional
         ``kind_a``, ``id_a``, ``kind_b``, ``id_b``: identifiers that no link may bring together; see
         :meth:`Identities.unlink`.

@@ -14,7 +14,7 @@ from cjm.codes import Dictionary, ranked
 from cjm.contracts import TIME
 from cjm.errors import ArgumentError, InputError
 from cjm.identifiers import clean_ids, is_placeholder, suspects
-from cjm.identity._evidence import ALWAYS, NEVER, Declared, Evidence, count_texts
+from cjm.identity._evidence import ALWAYS, NEVER, Declared, Evidence
 
 __all__ = ["LinkTables", "Table", "named", "table_kinds", "with_apart", "with_consent", "with_links"]
 
@@ -52,7 +52,10 @@ def named(links: LinkTables | None) -> dict[str, pl.DataFrame]:
 
 def table_kinds(tables: Mapping[str, pl.DataFrame]) -> list[str]:
     """Return the kinds of identifiers in link tables, in alphabetical order."""
-    kinds = [pl.concat([table["kind_a"].cast(pl.String), table["kind_b"].cast(pl.String)]).unique() for table in tables.values()]
+    kinds = [
+        pl.concat([table["kind_a"].cast(pl.String), table["kind_b"].cast(pl.String)]).unique()
+        for table in tables.values()
+    ]
     return sorted(set().union(*(kind.drop_nulls().to_list() for kind in kinds)))
 
 
@@ -71,7 +74,9 @@ def _moments(table: pl.DataFrame, name: str, absent: int, where: str) -> npt.NDA
     dtype = table.schema[name]
     if not isinstance(dtype, pl.Datetime) or dtype.time_zone is None:
         raise InputError.at(
-            f"column {name!r} is {dtype}, not a time with a zone", where=where, hint='Convert it: .dt.replace_time_zone("UTC")'
+            f"column {name!r} is {dtype}, not a time with a zone",
+            where=where,
+            hint='Convert it: .dt.replace_time_zone("UTC")',
         )
     return cast("npt.NDArray[np.int64]", table[name].cast(TIME).to_physical().fill_null(absent).to_numpy())
 
@@ -106,7 +111,10 @@ def _nodes(
     doubtful = suspects(texts).to_numpy()
     for number, name in enumerate(evidence.kinds):
         if evidence.blocked.get(name):
-            doubtful = doubtful | (names.kind[seen] == number) & texts.is_in(list(evidence.blocked[name])).fill_null(False).to_numpy()
+            doubtful = (
+                doubtful
+                | (names.kind[seen] == number) & texts.is_in(list(evidence.blocked[name])).fill_null(False).to_numpy()
+            )
     at = np.flatnonzero(doubtful)
     if not len(at):
         return nodes, kind, []
@@ -115,7 +123,9 @@ def _nodes(
     junk = is_placeholder(after, None)
     for number, name in enumerate(evidence.kinds):
         junk |= pl.Series(of == number) & after.is_in(list(evidence.blocked.get(name, ()))).fill_null(False)
-    dropped = pl.DataFrame({"kind": pl.Series(evidence.kinds).gather(of), "id": after, "events": counts[seen]}).filter(junk)
+    dropped = pl.DataFrame({"kind": pl.Series(evidence.kinds).gather(of), "id": after, "events": counts[seen]}).filter(
+        junk
+    )
     after = after.set(junk, None)
     changed = after.ne_missing(before)
     where_changed = changed.to_numpy()
@@ -186,7 +196,7 @@ def with_apart(evidence: Evidence, table: Table | None) -> Evidence:
 
 
 def with_consent(evidence: Evidence, table: Table | None) -> tuple[Evidence, Int32Array]:
-    """Return the evidence with consent; what was said before about the same identifiers is replaced; and their nodes."""
+    """Return the evidence with consent, in place of what was said before about the same identifiers, and these."""
     if table is None:
         return evidence, np.empty(0, dtype=np.int32)
     found = _checked(table, ("kind", "id"), "consent")

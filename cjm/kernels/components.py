@@ -44,8 +44,8 @@ def unite(parent: Int32Array, a: Int32Array, b: Int32Array) -> None:
 
     References
     ----------
-    Rem's algorithm with splicing: Patwary, Blair and Manne (2010), Experiments on union-find algorithms for the disjoint-set
-    data structure, SEA 2010, section 2.
+    Rem's algorithm with splicing: Patwary, Blair and Manne (2010), Experiments on union-find algorithms for the
+    disjoint-set data structure, SEA 2010, section 2.
     """
     for link in range(len(a)):
         _join(parent, a[link], b[link])

@@ -33,8 +33,8 @@ def _rank(node: int) -> int:
 def _insert(parent: Int32Array, when: Int64Array, one: int, other: int, time: int) -> None:
     """Take a link into the forest: of the links of a circle the latest is left out.
 
-    A link goes between the highest nodes that earlier ones reach, from the lower to the higher. The link that stood there is
-    later, so it is inserted anew, further up.
+    A link goes between the highest nodes that earlier ones reach, from the lower to the higher. The link that stood
+    there is later, so it is inserted anew, further up.
     """
     while True:
         while when[one] <= time:
@@ -62,7 +62,12 @@ def grow(parent: Int32Array, when: Int64Array, a: Int32Array, b: Int32Array, tim
 
 @kernel
 def grow_rows(
-    parent: Int32Array, when: Int64Array, codes: Int32Array, anchor: Int32Array, usable: npt.NDArray[np.bool_], time: Int64Array
+    parent: Int32Array,
+    when: Int64Array,
+    codes: Int32Array,
+    anchor: Int32Array,
+    usable: npt.NDArray[np.bool_],
+    time: Int64Array,
 ) -> None:
     """Insert the links between nodes of a row that are usable and of one anchor.
 

@@ -33,7 +33,7 @@ def siphash(
     key0: np.uint64,
     key1: np.uint64,
 ) -> npt.NDArray[np.uint64]:
-    """Hash ``prefix`` and text ``i``, the bytes ``data[offsets[i]:offsets[i + 1]]``, with the 128-bit key ``key0, key1``.
+    """Hash ``prefix`` and text ``i``, bytes ``data[offsets[i]:offsets[i + 1]]``, with the 128-bit key ``key0, key1``.
 
     Signature: (uint8[:], uint8[:], int64[:], uint64, uint64) -> uint64[:].
 

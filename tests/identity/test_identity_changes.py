@@ -1,20 +1,20 @@
 """Changes of a map equal stitching anew: more events and links, links undone, identifiers forgotten."""
 
 import polars as pl
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from identity_naive import SECOND, log_of
 from polars.testing import assert_frame_equal
 
-from cjm.errors import ArgumentError
 from cjm.identity import person_numbers, stitch
 
 SLOW = settings(max_examples=60, deadline=None)
 KINDS = ("customer", "card", "cookie", "device")
 IDS = st.sampled_from([None, None, "1", "2", "3", "4", "ž"])
 RARE = st.sampled_from([None, None, None, "1", "2", "3", "4"])
-ROW = st.tuples(st.integers(0, 12), st.fixed_dictionaries({"customer": RARE, "card": RARE, "cookie": IDS, "device": IDS}))
+ROW = st.tuples(
+    st.integers(0, 12), st.fixed_dictionaries({"customer": RARE, "card": RARE, "cookie": IDS, "device": IDS})
+)
 ONE = {"unique": "customer"}
 TWO = {"unique": ("customer", "card"), "replay": "4s"}
 MODES = st.sampled_from(
@@ -39,10 +39,12 @@ LINK = st.tuples(
 
 
 def table(links):
-    """Make a link table of tuples ``(kind_a, id_a, kind_b, id_b, since, until)``, in seconds; the last two may be missing."""
+    """Make a link table of tuples ``(kind_a, id_a, kind_b, id_b, since, until)``, in seconds; the last two may lack."""
     rows = [(*link, None, None)[:6] for link in links]
     schema = ["kind_a", "id_a", "kind_b", "id_b", "since", "until"]
-    frame = pl.DataFrame(rows, schema={name: pl.Int64 if name in ("since", "until") else pl.String for name in schema}, orient="row")
+    frame = pl.DataFrame(
+        rows, schema={name: pl.Int64 if name in ("since", "until") else pl.String for name in schema}, orient="row"
+    )
     return frame.with_columns((pl.col("since", "until") * SECOND).cast(pl.Datetime("us", "UTC")))
 
 
@@ -99,7 +101,9 @@ def test_erasing_gives_events_to_nobody_else(rows, links, erased, data):
     assert_same(early.update(log_of(rows[cut:], KINDS)), after)
 
     # Without the identifier the result is that of a log that never had it, but for what would go to somebody else.
-    gone = [(at, {name: None if (name, text) == (kind, erased) else text for name, text in ids.items()}) for at, ids in rows]
+    gone = [
+        (at, {name: None if (name, text) == (kind, erased) else text for name, text in ids.items()}) for at, ids in rows
+    ]
     kept = table([link for link in links if (kind, erased) not in ((link[0], link[1]), (link[2], link[3]))])
     without = stitch(log_of(gone, KINDS), links=kept, **options)
     shared_kind = kind not in options["unique"] if options["unique"] else True

@@ -22,10 +22,12 @@ ROW = st.tuples(st.integers(0, 12), st.fixed_dictionaries(dict.fromkeys(KINDS, I
 
 
 def links_of(*links):
-    """Make a link table of tuples ``(kind_a, id_a, kind_b, id_b, since, until)``, in seconds; the last two may be missing."""
+    """Make a link table of tuples ``(kind_a, id_a, kind_b, id_b, since, until)``, in seconds; the last two may lack."""
     rows = [(*link, None, None)[:6] for link in links]
     names = ("kind_a", "id_a", "kind_b", "id_b", "since", "until")
-    frame = pl.DataFrame(rows, schema={name: pl.Int64 if name in names[4:] else pl.String for name in names}, orient="row")
+    frame = pl.DataFrame(
+        rows, schema={name: pl.Int64 if name in names[4:] else pl.String for name in names}, orient="row"
+    )
     return frame.with_columns((pl.col("since", "until") * SECOND).cast(pl.Datetime("us", "UTC")))
 
 
@@ -48,7 +50,12 @@ def labels(people):
 @given(
     st.lists(ROW, max_size=10),
     st.lists(
-        st.tuples(st.sampled_from("123"), st.sampled_from("123"), st.none() | st.integers(0, 12), st.none() | st.integers(0, 5)),
+        st.tuples(
+            st.sampled_from("123"),
+            st.sampled_from("123"),
+            st.none() | st.integers(0, 12),
+            st.none() | st.integers(0, 5),
+        ),
         max_size=4,
     ),
     st.sampled_from([None, 2, 5]),
@@ -74,7 +81,13 @@ def slow_labels(rows, spans, stale, replay):
     seen = []  # (time, is event, place, identifier, customer, holds until)
     for a, b, since, until in spans:
         start = -never if since is None else since
-        holds = never if until is None and (stale is None or since is None) else until if until is not None else start + stale + 0.5
+        holds = (
+            never
+            if until is None and (stale is None or since is None)
+            else until
+            if until is not None
+            else start + stale + 0.5
+        )
         seen.append(((start, 0, (a, holds if until is not None else never)), ("cookie", b), a, holds))
     for place, row in enumerate(order):
         at, ids = rows[row]
@@ -92,7 +105,11 @@ def slow_labels(rows, spans, stale, replay):
             found[row] = ("own", f"customer {ids['customer']}")
             continue
         for carrier in carried:
-            before = [one for one in seen if one[1] == carrier and one[0][:2] <= (at, 1) and (one[0][1] == 0 or one[0][2] < place)]
+            before = [
+                one
+                for one in seen
+                if one[1] == carrier and one[0][:2] <= (at, 1) and (one[0][1] == 0 or one[0][2] < place)
+            ]
             events = [one for one in before if one[0][1] == 1][-1:]
             tables = [one for one in before if one[0][1] == 0][-1:]
             holding = [one for one in before if one in events + tables and at < one[3]]
@@ -101,7 +118,11 @@ def slow_labels(rows, spans, stale, replay):
                 break
         else:
             for carrier in carried if replay is not None else []:
-                after = [one for one in seen if one[1] == carrier and (one[0][0] > at or (one[0][:2] == (at, 1) and one[0][2] > place))]
+                after = [
+                    one
+                    for one in seen
+                    if one[1] == carrier and (one[0][0] > at or (one[0][:2] == (at, 1) and one[0][2] > place))
+                ]
                 if after and after[0][0][0] - at <= replay:
                     found[row] = ("replay", f"customer {after[0][2]}")
                     break
@@ -112,7 +133,12 @@ def slow_labels(rows, spans, stale, replay):
 
 
 @SLOW
-@given(st.lists(ROW, max_size=12), st.integers(0, 12), st.sampled_from(["device split", "components"]), st.sampled_from([None, 2]))
+@given(
+    st.lists(ROW, max_size=12),
+    st.integers(0, 12),
+    st.sampled_from(["device split", "components"]),
+    st.sampled_from([None, 2]),
+)
 def test_as_of_a_time_is_a_log_that_ends_there(rows, end, mode, most):
     rows = [(0, {"cookie": "1"}), *rows]
     links = [("customer", "1", "cookie", "2", 4), ("cookie", "1", "cookie", "3", 8)]
@@ -155,7 +181,10 @@ def test_components_known_from_tells_what_was_connected_at_a_time(rows, end):
 
 def test_a_link_table_alone_makes_persons():
     empty = SimpleNamespace(frame=log_of([], KINDS).frame, kinds=KINDS)
-    tables = {"crm": links_of(("customer", "a", "email", "e", 5), ("cookie", "k", "cookie", "j")), "shop": links_of(("email", "e", "customer", "a", 3))}
+    tables = {
+        "crm": links_of(("customer", "a", "email", "e", 5), ("cookie", "k", "cookie", "j")),
+        "shop": links_of(("email", "e", "customer", "a", 3)),
+    }
     people = stitch(empty, links=tables, mode="components")
     assert people.map.select("kind", "id", "reason", "events").rows() == [
         ("customer", "a", "own", 0),
@@ -163,15 +192,30 @@ def test_a_link_table_alone_makes_persons():
         ("cookie", "k", "link", 0),
         ("email", "e", "link", 0),
     ]
-    assert people.map["person"].to_list() == [number("customer", "a"), number("cookie", "j"), number("cookie", "j"), number("customer", "a")]
-    assert people.links.select("id_a", "id_b", "events", "sources").rows() == [("a", "e", 2, "crm, shop"), ("j", "k", 1, "crm")]
+    assert people.map["person"].to_list() == [
+        number("customer", "a"),
+        number("cookie", "j"),
+        number("cookie", "j"),
+        number("customer", "a"),
+    ]
+    assert people.links.select("id_a", "id_b", "events", "sources").rows() == [
+        ("a", "e", 2, "crm, shop"),
+        ("j", "k", 1, "crm"),
+    ]
     assert people.map["first_seen"].null_count() == 4
-    assert people.map["known_from"].to_list() == [EPOCH + timedelta(seconds=3), None, None, EPOCH + timedelta(seconds=3)]
+    assert people.map["known_from"].to_list() == [
+        EPOCH + timedelta(seconds=3),
+        None,
+        None,
+        EPOCH + timedelta(seconds=3),
+    ]
 
 
 def test_junk_in_tables_links_nothing_and_is_counted():
     rows = [(0, {"cookie": "k"}), (1, {"cookie": "n/a", "customer": "b"}), (2, {"cookie": "n/a"})]
-    table = links_of(("customer", "undefined", "cookie", "k"), ("customer", " a ", "cookie", "j"), ("customer", "c", "cookie", None))
+    table = links_of(
+        ("customer", "undefined", "cookie", "k"), ("customer", " a ", "cookie", "j"), ("customer", "c", "cookie", None)
+    )
     people = stitch(log_of(rows, KINDS), links=table, blocked={"cookie": ["n/a"]})
     assert labels(people) == [("anonymous", "cookie k"), ("own", "customer b"), (None, None)]
     assert set(people.map["id"]) == {"k", "j", "a", "b"}
@@ -198,7 +242,12 @@ def test_without_consent_events_stay_with_their_identifier():
 
 def test_a_chain_explains_and_unlinking_ends_it():
     kinds = ("customer", "cookie", "device")
-    rows = [(0, {"cookie": "k", "device": "d"}), (1, {"device": "d", "customer": "a"}), (2, {"cookie": "j"}), (3, {"cookie": "k"})]
+    rows = [
+        (0, {"cookie": "k", "device": "d"}),
+        (1, {"device": "d", "customer": "a"}),
+        (2, {"cookie": "j"}),
+        (3, {"cookie": "k"}),
+    ]
     people = stitch(log_of(rows, kinds), mode="components")
     chain = people.explain("cookie", "k")
     assert chain.select("step", "kind_a", "id_a", "kind_b", "id_b", "reason").rows() == [
@@ -209,7 +258,9 @@ def test_a_chain_explains_and_unlinking_ends_it():
     assert people.explain("customer", "a").select("step", "id_a", "id_b").rows() == [(1, "a", None)]
     apart = people.unlink("device", "d", "cookie", "k")
     assert labels(apart)[3] == ("anonymous", "cookie k")
-    assert apart.conflicts.select("rule", "kind", "id", "decision").rows() == [("unlinked", "device", "d", "link to cookie k refused")]
+    assert apart.conflicts.select("rule", "kind", "id", "decision").rows() == [
+        ("unlinked", "device", "d", "link to cookie k refused")
+    ]
     assert apart.explain("cookie", "k")["id_b"].to_list() == [None]
     with pytest.raises(ArgumentError, match="no identifier 'x' of kind 'cookie' was seen"):
         people.explain("cookie", "x")
@@ -220,7 +271,9 @@ def test_a_chain_explains_and_unlinking_ends_it():
 
 
 def test_what_was_stored_goes_on_as_if_it_had_not_been(tmp_path):
-    rows = [(at, {"cookie": f"a cookie with a long name {at % 3}", "customer": "ž" if at == 4 else None}) for at in range(6)]
+    rows = [
+        (at, {"cookie": f"a cookie with a long name {at % 3}", "customer": "ž" if at == 4 else None}) for at in range(6)
+    ]
     log, later = log_of(rows[:4], KINDS), log_of(rows[4:], KINDS)
     options = {"salt": "s", "deny": links_of(("customer", "x", "cookie", "y")).drop("since", "until")}
     people = stitch(log, **options).erase("cookie", "a cookie with a long name 2")
@@ -252,13 +305,29 @@ def test_what_was_stored_goes_on_as_if_it_had_not_been(tmp_path):
     [
         ({"links": [1]}, ArgumentError, "list is no frame"),
         ({"links": links_of().drop("id_b")}, InputError, "links 'links': column 'id_b' is missing"),
-        ({"links": links_of().with_columns(since=pl.lit(1))}, InputError, "column 'since' is Int32, not a time with a zone"),
+        (
+            {"links": links_of().with_columns(since=pl.lit(1))},
+            InputError,
+            "column 'since' is Int32, not a time with a zone",
+        ),
         ({"links": links_of(("customer", "a", "cookie", "k", 5, 4))}, InputError, "row 0: until is before since"),
-        ({"links": links_of(("customer", "a", "email", "k", 5, 6)), "unique": ("customer", "email")}, ArgumentError, "until needs"),
-        ({"deny": links_of(("customer", "a", "cooky", "k"))}, ArgumentError, "deny: unknown kind of identifier 'cooky'"),
-        ({"consent": consent_of(("cooky", "a", None, None))}, ArgumentError, "consent: unknown kind of identifier 'cooky'"),
+        (
+            {"links": links_of(("customer", "a", "email", "k", 5, 6)), "unique": ("customer", "email")},
+            ArgumentError,
+            "until needs",
+        ),
+        (
+            {"deny": links_of(("customer", "a", "cooky", "k"))},
+            ArgumentError,
+            "deny: unknown kind of identifier 'cooky'",
+        ),
+        (
+            {"consent": consent_of(("cooky", "a", None, None))},
+            ArgumentError,
+            "consent: unknown kind of identifier 'cooky'",
+        ),
         ({"blocked": {"cooky": ["x"]}}, ArgumentError, "unknown kind of identifier 'cooky'"),
-        ({"as_of": datetime(2026, 1, 1)}, ArgumentError, "as_of has no time zone"),  # noqa: DTZ001
+        ({"as_of": datetime(2026, 1, 1)}, ArgumentError, "as_of has no time zone"),
     ],
 )
 def test_wrong_tables_are_named(options, error, message):
@@ -274,7 +343,10 @@ def test_wrong_changes_are_named():
         people.erase("mail", "x")
     with pytest.raises(ArgumentError, match="unknown kind of identifier 'mail'"):
         people.unlink("mail", "x", "cookie", "k")
-    assert people.update(log_of([(1, {"device": "d"})], KINDS)).labels["person"].to_list() == [number("cookie", "k"), None]
+    assert people.update(log_of([(1, {"device": "d"})], KINDS)).labels["person"].to_list() == [
+        number("cookie", "k"),
+        None,
+    ]
 
 
 def test_event_logs_of_several_pieces(tmp_path):
