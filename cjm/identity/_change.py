@@ -76,4 +76,5 @@ def _changed(people: Identities, after: Evidence, seeds: npt.NDArray[np.integer]
         people._clusters.append(clusters(before, np.arange(0, dtype=np.int32), old_fixed, 0, 0))
     cluster = clusters(after, people._clusters[0], fixed, before.events, len(before.declared))
     region = region_of(after, cluster, fixed, np.unique(seeds).astype(np.int32), before.events)
-    return Identities._of(after, revise(after, found, region), people._numbers, [cluster])
+    revised = revise(after, found, region)
+    return Identities._of(after, revised, people._numbers, [cluster], revised.person[region.rows])

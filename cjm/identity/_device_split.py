@@ -54,7 +54,9 @@ def device_split(
         known = np.where(code >= 0, np.maximum(known, known_since[code]), known)
 
     line = _timeline(coded, merged.anchor, owner, known, known_since, stale)
-    limit = np.where(guarded.tripped, 0, len(line.time)) if hindsight else _limit(guarded, line)
+    limit = np.empty(0, dtype=np.int64)
+    if guarded.tripped.any():
+        limit = np.where(guarded.tripped, 0, len(line.time)) if hindsight else _limit(guarded, line)
     fixed = (
         as_array(line.time, np.int64),
         as_array(line.owner, np.int32),

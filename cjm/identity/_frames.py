@@ -34,7 +34,7 @@ def present(coded: Coded) -> Flags:
 def names_of(coded: Coded, nodes: npt.NDArray[np.integer], suffix: str = "") -> dict[str, pl.Series]:
     """Return kind and text of nodes, as columns."""
     kinds = pl.Series(coded.kinds, dtype=pl.String).gather(coded.kind[nodes])
-    texts = coded.names.texts.gather(pl.Series(coded.named(nodes), dtype=pl.UInt32))
+    texts = coded.names.texts.gather(pl.Series(coded.named(nodes).astype(np.uint32)))
     return {f"kind{suffix}": kinds, f"id{suffix}": texts}
 
 

@@ -66,11 +66,17 @@ class Identities:
 
     @classmethod
     def _of(
-        cls, evidence: Evidence, found: Assignment, numbers: Numbers, clusters: list[npt.NDArray[np.int32]]
+        cls,
+        evidence: Evidence,
+        found: Assignment,
+        numbers: Numbers,
+        clusters: list[npt.NDArray[np.int32]],
+        persons: npt.NDArray[np.int32],
     ) -> Identities:
-        """Make the identities of an assignment; persons that have no number yet get one."""
-        is_person = np.zeros(len(evidence.names), dtype=bool)
-        is_person[found.person[found.person >= 0]] = True
+        """Make the identities of an assignment; persons (of events) that have no number yet get one."""
+        is_person = np.zeros(len(evidence.names) + 1, dtype=bool)  # the last for -1
+        is_person[persons] = True
+        is_person = is_person[:-1]
         nodes = np.arange(len(is_person), dtype=np.int32)
         first = evidence.names.kind < (len(evidence.kinds) if evidence.policy.mode == "components" else evidence.unique)
         is_person |= first & (found.anchor == nodes)

@@ -67,9 +67,8 @@ def merge(coded: Coded, columns: Iterable[int], usable: Flags, max_size: int | N
     if len(rows) > 1:
         unite_rows(root, as_array(rows, np.int32), as_array(usable, np.bool_))
     declared = coded.declared
-    tried = usable[declared.a] & usable[declared.b]
-    if not tried.all():
-        declared = declared.take(tried)
+    if not usable.all():
+        declared = declared.take(np.flatnonzero(usable[declared.a] & usable[declared.b]))
     unite(root, as_array(declared.a, np.int32), as_array(declared.b, np.int32))
     flatten(root)
 
@@ -86,8 +85,8 @@ def merge(coded: Coded, columns: Iterable[int], usable: Flags, max_size: int | N
     best, tied = anchors(as_array(root, np.int32), as_array(coded.kind, np.int16), as_array(coded.first, np.int64))
     if tied.any():
         least = np.flatnonzero(tied)
-        texts = coded.names.texts.gather(pl.Series(coded.named(least), dtype=pl.UInt32))
-        data, offsets = bytes_of(texts.fill_null(""))
+        texts = coded.names.texts.gather(pl.Series(coded.named(least).astype(np.uint32)))
+        data, offsets = bytes_of(texts.fill_null("") if texts.null_count() else texts)
         settle(
             as_array(root[least], np.int32),
             as_array(least, np.int32),

@@ -68,7 +68,7 @@ class Names:
         nodes = self._table.encode(_keys(texts, kind), absent, long=True)
         if self._table.count > before:
             rows = self._table.rows[before : self._table.count]
-            self._texts.append(texts.gather(pl.Series(rows, dtype=pl.UInt32)))
+            self._texts.append(texts.gather(pl.Series(rows.astype(np.uint32))))
             kinds = np.full(len(rows), kind, dtype=np.int16) if isinstance(kind, int) else kind[rows]
             self._kinds.append(kinds.astype(np.int16))
         return nodes
@@ -86,11 +86,11 @@ class Names:
 
     def without(self, nodes: Int32Array) -> Names:
         """Return the same identifiers, of which ``nodes`` have lost their text."""
-        return Names.of(self.texts.clone().scatter(pl.Series(nodes, dtype=pl.UInt32), None), self.kind)
+        return Names.of(self.texts.clone().scatter(pl.Series(nodes.astype(np.uint32)), None), self.kind)
 
     def rank(self, nodes: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
         """Return for each of some nodes the place of its text among theirs; equal texts share one."""
-        texts = self.texts.gather(pl.Series(nodes, dtype=pl.UInt32))
+        texts = self.texts.gather(pl.Series(nodes.astype(np.uint32)))
         return texts.rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
 
 
@@ -104,7 +104,7 @@ def _keys(texts: pl.Series, kind: int | Int16Array) -> npt.NDArray[np.uint64]:
     keys = views[2 * array.offset : 2 * (array.offset + len(texts))].reshape(-1, 2).copy()
     long = np.flatnonzero((keys[:, 0] & np.uint64(0xFFFFFFFF)) > _SHORT)
     if len(long):
-        whole = texts if len(long) == len(texts) else texts.gather(pl.Series(long, dtype=pl.UInt32))
+        whole = texts if len(long) == len(texts) else texts.gather(pl.Series(long.astype(np.uint32)))
         keys[long, 0] = (whole.hash(1).to_numpy() & ~np.uint64(0xFFFFFFFF)) | np.uint64(_LONG)
         keys[long, 1] = whole.hash(2).to_numpy()
     keys[:, 0] |= np.asarray(kind, dtype=np.uint64) << np.uint64(8)

@@ -98,7 +98,7 @@ class Numbers:
         for number, name in enumerate(kinds):
             of_kind = fresh[kind == number]
             if len(of_kind):
-                of[of_kind] = hash_ids(names.texts.gather(pl.Series(of_kind, dtype=pl.UInt32)), name, salt)
+                of[of_kind] = hash_ids(names.texts.gather(pl.Series(of_kind.astype(np.uint32))), name, salt)
         new = np.sort(of[fresh])
         at = np.searchsorted(self.in_order, new)
         if np.any(new[1:] == new[:-1]) or np.any(np.append(self.in_order, -1)[at] == new):
@@ -119,7 +119,7 @@ def hash_ids(ids: pl.Series, kind: str, salt: str | bytes | None) -> Int64Array:
     from cjm.kernels.siphash import siphash
 
     prefix = np.frombuffer(f"{kind}\x1f".encode(), dtype=np.uint8)
-    data, offsets = bytes_of(ids.fill_null(""))
+    data, offsets = bytes_of(ids.fill_null("") if ids.null_count() else ids)
     key = np.zeros(2, dtype="<u8")
     if salt is not None:
         secret = salt.encode() if isinstance(salt, str) else salt

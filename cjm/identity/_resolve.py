@@ -40,25 +40,19 @@ def solve(coded: Coded, evidence: Evidence) -> Assignment:
 
 def resolve(evidence: Evidence) -> Assignment:
     """Return whose events and identifiers they are, events in the order of the evidence."""
+    from cjm.kernels.identity_walks import NOBODY
+
     coded = code(evidence)
     found = solve(coded, evidence)
     if len(coded.order) == evidence.events and np.array_equal(coded.order, np.arange(evidence.events)):
         return found
-    person, reason, known = _nobody(evidence.events)
+    person = np.full(evidence.events, -1, dtype=np.int32)
+    reason = np.full(evidence.events, NOBODY, dtype=np.uint8)
+    known = np.zeros(evidence.events, dtype=np.int64)
     person[coded.order] = found.person
     reason[coded.order] = found.reason
     known[coded.order] = found.known
     return replace(found, person=person, reason=reason, known=known)
-
-
-def _nobody(events: int) -> tuple[Int32Array, npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    from cjm.kernels.identity_walks import NOBODY
-
-    return (
-        np.full(events, -1, dtype=np.int32),
-        np.full(events, NOBODY, dtype=np.uint8),
-        np.zeros(events, dtype=np.int64),
-    )
 
 
 def clusters(evidence: Evidence, before: Int32Array, fixed: Flags, row: int, link: int) -> Int32Array:
@@ -136,6 +130,8 @@ def region_of(evidence: Evidence, cluster: Int32Array, fixed: Flags, seeds: Int3
 
 def revise(evidence: Evidence, before: Assignment, region: Region) -> Assignment:
     """Return the assignment of the evidence, of which only the region differs from what was found before."""
+    from cjm.kernels.identity_walks import NOBODY
+
     coded = code(evidence, region)
     found = solve(coded, evidence)
     anchor, bar, tripped = (
@@ -147,14 +143,14 @@ def revise(evidence: Evidence, before: Assignment, region: Region) -> Assignment
     anchor[region.nodes] = region.nodes[found.anchor]
     bar[region.nodes] = found.barred
     tripped[region.nodes] = found.tripped
-    person, reason, known = _nobody(evidence.events)
-    changed = np.zeros(evidence.events, dtype=bool)
-    changed[region.rows] = True
-    kept = np.flatnonzero(~changed[: len(before.person)])
+    person = _longer(before.person, evidence.events, -1)
+    reason = _longer(before.reason, evidence.events, NOBODY)
+    known = _longer(before.known, evidence.events, 0)
+    person[region.rows], reason[region.rows] = -1, NOBODY  # as_of may leave some out
     rows = region.rows[coded.order]
-    person[kept], person[rows] = before.person[kept], np.append(region.nodes, np.int32(-1))[found.person]
-    reason[kept], reason[rows] = before.reason[kept], found.reason
-    known[kept], known[rows] = before.known[kept], found.known
+    person[rows] = np.append(region.nodes, np.int32(-1))[found.person]
+    reason[rows] = found.reason
+    known[rows] = found.known
     inside = np.zeros(len(anchor), dtype=bool)
     inside[region.nodes] = True
     old = before.refused
@@ -170,6 +166,7 @@ def revise(evidence: Evidence, before: Assignment, region: Region) -> Assignment
 
 
 def _longer(values: npt.NDArray[Any], size: int, fill: Any) -> npt.NDArray[Any]:
-    longer = np.full(size, fill, dtype=values.dtype)
+    longer = np.empty(size, dtype=values.dtype)
     longer[: len(values)] = values
+    longer[len(values) :] = fill
     return longer

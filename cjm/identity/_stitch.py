@@ -150,4 +150,5 @@ def stitch(
         raise InputError.at(
             f"no event has an identifier of the kinds {', '.join(kinds)}", where="stitch", hint="See log.quality()"
         )
-    return Identities._of(evidence, resolve(evidence), Numbers.none(), [])
+    found = resolve(evidence)
+    return Identities._of(evidence, found, Numbers.none(), [], found.person)

@@ -107,7 +107,7 @@ def _nodes(
     names = evidence.names
     counts = np.bincount(nodes + 1, minlength=len(names) + 1)[1:]
     seen = np.flatnonzero(counts)
-    texts = names.texts if len(seen) == len(names) else names.texts.gather(pl.Series(seen, dtype=pl.UInt32))
+    texts = names.texts if len(seen) == len(names) else names.texts.gather(pl.Series(seen.astype(np.uint32)))
     doubtful = suspects(texts).to_numpy()
     for number, name in enumerate(evidence.kinds):
         if evidence.blocked.get(name):

@@ -13,6 +13,7 @@ __all__ += ["earliest", "group_rows", "look_ahead", "look_back", "rows_with", "s
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
 
+_NEVER = np.iinfo(np.int64).max
 # Why an event has its person. In a run of one person's events the largest code names the run.
 OWN, LINK, LIVE, REPLAY, ANONYMOUS, SHARED, ERASED, NOBODY = 0, 1, 2, 3, 4, 5, 6, 7
 
@@ -129,7 +130,7 @@ def look_back(
     carriers : array of int32, shape (kinds, events)
         Shared identifiers on the event, kinds by priority, -1 where there is none.
     limit : array of int64, shape (identifiers,)
-        Row from which on a shared identifier is filled no more.
+        Row from which on a shared identifier is filled no more. Empty: all are filled.
     stale : int
         Largest age of an owner that still counts.
     until : array of int64, shape (events,)
@@ -159,13 +160,13 @@ def look_back(
             code = carriers[kind, row]
             if code < 0:
                 continue
-            if row >= limit[code]:
+            if len(limit) and row >= limit[code]:
                 if reason[row] == NOBODY:
                     person[row] = code
                     reason[row] = SHARED
                 continue
             seen = last[code]
-            if seen >= 0 and time[row] - time[seen] > stale:
+            if seen >= 0 and stale != _NEVER and time[row] - time[seen] > stale:
                 seen = -1
             if len(until) and held[code] > seen and time[row] < until[held[code]]:
                 seen = held[code]
@@ -207,7 +208,7 @@ def look_ahead(
         elif reason[row] == ANONYMOUS:
             for kind in range(len(carriers)):
                 code = carriers[kind, row]
-                if code < 0 or row >= limit[code]:
+                if code < 0 or (len(limit) and row >= limit[code]):
                     continue
                 seen = following[code]
                 if seen >= 0 and time[seen] - time[row] <= replay:
