@@ -14,6 +14,8 @@ from .events import Source as Source
 from .events import scan_events as scan_events
 from .identity import Identities as Identities
 from .identity import evaluate_identities as evaluate_identities
+from .identity import identity_errors as identity_errors
+from .identity import open_identities as open_identities
 from .identity import person_numbers as person_numbers
 from .identity import stitch as stitch
 from .journeys import Journeys as Journeys

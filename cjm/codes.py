@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-__all__ = ["Dictionary", "Numbering", "highest", "ranked"]
+__all__ = ["Dictionary", "Numbering", "Views", "highest", "ranked"]
 
 IntArray = npt.NDArray[np.int64]
 
 _NULL = 2**32 - 1
+_LARGE = 1 << 22  # slots from which on tables grow more slowly
 
 
 class Dictionary:
@@ -33,7 +34,7 @@ class Dictionary:
         self._forget()
 
     def _forget(self) -> None:
-        self._short = _Views()
+        self._short = Views()
         self._meaning = np.full(1 << 10, _NULL, dtype=np.uint32)  # of each short view
 
     def encode(self, column: pl.Series, clean: Callable[[pl.Series], pl.Series] | None = None) -> pl.Series:
@@ -82,7 +83,7 @@ class Dictionary:
         found, there = np.empty(len(part), dtype=np.uint32), np.empty(len(part), dtype=np.bool_)
         if look_up(codes, self._meaning, np.uint32(_NULL), found, there):
             long = np.flatnonzero(codes == -2)
-            places = _Views()
+            places = Views()
             place = places.encode(views[long], np.empty(0, dtype=np.bool_), long=True)
             found[long] = self._number(part, long[places.rows[: places.count]], clean)[place]
             there[long] = found[long] != _NULL
@@ -123,7 +124,7 @@ def _nullable(numbers: npt.NDArray[np.uint32], there: npt.NDArray[np.bool_]) -> 
     return pl.Series(pa.Array.from_buffers(pa.uint32(), len(numbers), [bits, pa.py_buffer(numbers)]))
 
 
-class _Views:
+class Views:
     """Distinct views of texts; see ``kernels.coding.code_views``."""
 
     def __init__(self) -> None:
@@ -148,7 +149,8 @@ class _Views:
             )
             if row == len(views):
                 return codes
-            known, size = self._keys[: self.count], 4 * len(self._slots)
+            known = self._keys[: self.count]
+            size = len(self._slots) * (4 if len(self._slots) < _LARGE else 2)
             self._slots = np.full(size, -1, dtype=np.int32)
             self._keys = np.empty((size // 2, 2), dtype=np.uint64)
             rows = np.empty(size // 2, dtype=np.int64)

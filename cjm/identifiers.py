@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from cjm.errors import InputError
 
-__all__ = ["clean_ids", "is_placeholder"]
+__all__ = ["clean_ids", "is_placeholder", "suspects"]
 
 # What systems write where they know nobody: blank, zeros and dashes, -1, and words, in any case.
 _WORDS = (
@@ -80,3 +82,46 @@ def is_placeholder(column: pl.Series, placeholders: Sequence[str] | None) -> pl.
     else:
         found = distinct.filter(distinct.is_in(["", *placeholders]))
     return column.is_in(found.implode()).fill_null(False)
+
+
+# The first two letters of placeholders that are words.
+_STARTS = ("nu", "no", "na", "un", "an", "gu", "tr", "fa", "(n", "[o", "-1")
+
+
+def _suspect_edges() -> npt.NDArray[np.bool_]:
+    """Return which bytes may be blank: those up to the space, and all beyond ASCII."""
+    return np.array([byte <= 32 or byte >= 127 for byte in range(256)])
+
+
+def _suspect_starts() -> npt.NDArray[np.bool_]:
+    """Return which pairs of first bytes, the first times 256 plus the second, a placeholder may have."""
+    table = np.repeat(_suspect_edges(), 256)
+    words = [
+        one + other for text in _STARTS for one in (text[0], text[0].upper()) for other in (text[1], text[1].upper())
+    ]
+    for pair in [*words, "00", "0-", "-0", "--"]:
+        table[ord(pair[0]) << 8 | ord(pair[1])] = True
+    table.reshape(256, 256)[[ord("0"), ord("-")]] |= _suspect_edges()  # a zero byte: nothing follows
+    return table
+
+
+def suspects(column: pl.Series) -> pl.Series:
+    r"""Return where a text may need cleaning or be a placeholder: a quick look at its first and last letters.
+
+    Examples
+    --------
+    >>> suspects(pl.Series(["c17", "NULL", " c17", "c17\t", "0", None])).to_list()
+    [False, True, True, True, True, False]
+    """
+    if not len(column):
+        return pl.Series(column.name, [], dtype=pl.Boolean)
+    from cjm.kernels.coding import suspect_views
+
+    array = column.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
+    letters = np.frombuffer(array.buffers()[1], dtype=np.uint8)
+    letters = letters[16 * array.offset : 16 * (array.offset + len(column))].reshape(-1, 16)  # length, then the start
+    found, long = suspect_views(letters, _suspect_starts(), _suspect_edges())
+    suspect = pl.Series(column.name, found)
+    if long:
+        suspect |= column.str.contains(r"\s$|^[0\-\s]*$").fill_null(False)
+    return suspect & column.is_not_null()

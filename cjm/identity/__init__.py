@@ -1,8 +1,18 @@
 """Identifiers to persons."""
 
+from cjm.identity._errors import identity_errors
 from cjm.identity._evaluate import evaluate_identities
 from cjm.identity._identities import Identities
 from cjm.identity._numbers import hash_ids, person_numbers
 from cjm.identity._stitch import stitch
+from cjm.identity._store import open_identities
 
-__all__ = ["Identities", "evaluate_identities", "hash_ids", "person_numbers", "stitch"]
+__all__ = [
+    "Identities",
+    "evaluate_identities",
+    "hash_ids",
+    "identity_errors",
+    "open_identities",
+    "person_numbers",
+    "stitch",
+]

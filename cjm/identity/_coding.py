@@ -1,133 +1,232 @@
-"""Identifiers as small integers, events in time order."""
+"""A problem to solve: events in time order and links, of all identifiers or of some that nothing connects to others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from cjm.codes import Dictionary, ranked
-from cjm.contracts import CONTRACTS, TIME
-from cjm.errors import InputError
+from cjm.contracts import TIME
+from cjm.identity._evidence import ALWAYS, NEVER, Declared, Evidence
+from cjm.identity._names import Names
 
-__all__ = ["Coded", "Log", "code_events", "times"]
+__all__ = ["Coded", "Region", "code", "times"]
 
+Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 
-class Log(Protocol):
-    """What stitching needs of an event log."""
+@dataclass(frozen=True)
+class Region:
+    """A part of the evidence that can be solved on its own.
 
-    @property
-    def frame(self) -> pl.LazyFrame:
-        """Contract EVENTS, in order of source rank, then arrival."""
+    Attributes
+    ----------
+    nodes : ndarray of int32
+        Nodes, ascending: all of those on the rows.
+    rows : ndarray of int64
+        Rows of the evidence, ascending.
+    stuck : ndarray of bool, shape (nodes,)
+        Nodes that link nothing, as was found before; the rows hold only some of their events.
+    """
 
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """Kinds of identifiers, first the one with the highest priority."""
+    nodes: Int32Array
+    rows: Int64Array
+    stuck: Flags
 
 
 @dataclass(frozen=True)
 class Coded:
-    """Events in time order; each distinct identifier is a node, numbered by kind and then by its text.
-
-    So the least of several nodes is the one of the highest-priority kind and, in it, the smallest text.
+    """Events in time order.
 
     Attributes
     ----------
     kinds : tuple of str
-        Unique kinds first, then the shared ones; inside each by the log's priority.
+        Unique kinds first, then the shared ones; inside each by priority.
     unique : int
         How many of them are unique.
+    columns : tuple of int
+        Kinds that stand on events.
     time : ndarray of int64, shape (events,)
         Microseconds, ascending; ties in order of arrival.
     order : ndarray of int64, shape (events,)
-        Row of each of these events in the log.
-    codes : ndarray of int32, shape (kinds, events)
+        Row of each of these events in the evidence (or in the region's rows).
+    codes : ndarray of int32, shape (columns, events)
         Nodes on each event, -1 where there is none.
-    starts : ndarray of int64, shape (kinds + 1,)
-        First node of each kind.
-    ids : polars.Series
-        Text of each node.
-    first, last, events : ndarray of int64, shape (nodes,)
-        First and last time, and number of events, of each node.
+    linking : ndarray of int32, shape (columns, events)
+        The same without identifiers that may not be linked at the time.
+    declared : Declared
+    apart : ndarray of int32, shape (pairs, 2)
+    kind : ndarray of int16, shape (nodes,)
+    erased, stuck : ndarray of bool, shape (nodes,)
+    names : Names
+    nodes : ndarray of int32 or None
+        What the nodes are called in ``names``; None where it is the same.
     """
 
     kinds: tuple[str, ...]
     unique: int
+    columns: tuple[int, ...]
     time: Int64Array
     order: Int64Array
     codes: Int32Array
-    starts: Int64Array
-    ids: pl.Series
-    first: Int64Array
-    last: Int64Array
-    events: Int64Array
+    linking: Int32Array
+    declared: Declared
+    apart: Int32Array
+    kind: Int16Array
+    erased: Flags
+    stuck: Flags
+    names: Names
+    nodes: Int32Array | None
+
+    @property
+    def unique_columns(self) -> int:
+        """How many of the columns are unique; they come first."""
+        return sum(kind < self.unique for kind in self.columns)
 
     @cached_property
-    def kind(self) -> npt.NDArray[np.int16]:
-        """Number of each node's kind."""
-        return np.repeat(np.arange(len(self.kinds), dtype=np.int16), np.diff(self.starts))
+    def spans(self) -> tuple[Int64Array, Int64Array, Int64Array]:
+        """First and last event's row, and number of events, of each node; row -1 where it has none."""
+        from cjm.kernels._jit import as_array
+        from cjm.kernels.identity_walks import spans
 
-    def first_code(self, kinds: Iterable[int], *, without: npt.NDArray[np.bool_] | None = None) -> Int32Array:
-        """Return the node of the first of ``kinds`` on each event, -1 for none; skip the nodes in ``without``."""
+        first, last = (np.full(len(self.kind), -1, dtype=np.int64) for _ in range(2))
+        events = np.zeros(len(self.kind), dtype=np.int64)
+        for nodes in self.codes:
+            spans(as_array(nodes, np.int32), first, last, events)
+        return first, last, events
+
+    @cached_property
+    def first(self) -> Int64Array:
+        """First time of each node, on an event or in a link table; ``NEVER`` where it is only spoken of."""
+        from cjm.kernels._jit import as_array
+        from cjm.kernels.identity_walks import earliest
+
+        found = np.full(len(self.kind), NEVER, dtype=np.int64)
+        for nodes in self.codes:
+            earliest(as_array(nodes, np.int32), as_array(self.time, np.int64), found)
+        for nodes in (self.declared.a, self.declared.b):
+            earliest(as_array(nodes, np.int32), as_array(self.declared.since, np.int64), found)
+        return found
+
+    def rank(self, nodes: npt.NDArray[np.integer]) -> Int64Array:
+        """Return for each of some nodes the place of its text among theirs."""
+        return self.names.rank(self.named(nodes))
+
+    def named(self, nodes: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+        """Return what nodes are called in ``names``."""
+        return nodes if self.nodes is None else self.nodes[nodes]
+
+    def first_code(self, columns: Iterable[int], *, without: Flags | None = None, linking: bool = False) -> Int32Array:
+        """Return the node of the first of ``columns`` on each event, -1 for none; skip the nodes in ``without``.
+
+        With ``linking`` only nodes that may be linked at the time.
+        """
         code = np.full(len(self.time), -1, dtype=np.int32)
-        for kind in kinds:
-            found = self.codes[kind]
-            if without is not None:
+        for column in columns:
+            found = (self.linking if linking else self.codes)[column]
+            if without is not None and without.any():
                 found = np.where(without[found], -1, found)
             code = np.where(code >= 0, code, found)
         return code
 
-    def name_kinds(self, nodes: npt.NDArray[np.integer]) -> pl.Series:
-        """Return the kind of each of ``nodes`` by name."""
-        return pl.Series(self.kinds, dtype=pl.String).gather(self.kind[nodes])
-
-    def name_ids(self, nodes: npt.NDArray[np.integer]) -> pl.Series:
-        """Return the text of each of ``nodes``."""
-        return self.ids.gather(nodes)
-
 
 def times(values: Int64Array) -> pl.Series:
-    """Return microseconds as a column of times."""
-    return pl.Series(values, dtype=pl.Int64).cast(TIME)
+    """Return microseconds as a column of times; null before and after all others."""
+    column = pl.Series(values, dtype=pl.Int64)
+    if len(values) and (values.min() == ALWAYS or values.max() == NEVER):
+        column = column.set((column == ALWAYS) | (column == NEVER), None)
+    return column.cast(TIME)
 
 
-def code_events(log: Log, unique: Sequence[str], shared: Sequence[str]) -> Coded:
-    """Read times and identifiers of a log and code them."""
-    from cjm.kernels._jit import as_array
-    from cjm.kernels.identity_walks import spans
+def code(evidence: Evidence, region: Region | None = None) -> Coded:
+    """Return the events of the evidence in time order."""
+    time, codes, order = _rows(evidence, region)
+    as_of = evidence.policy.as_of
+    if isinstance(as_of, int):
+        known = np.searchsorted(time, as_of, side="right")
+        time, codes, order = time[:known], codes[:, :known], order[:known]
+    declared = evidence.declared
+    if isinstance(as_of, int) and len(declared):
+        declared = declared.take(declared.since <= as_of)
+    columns = tuple(number for number in range(len(evidence.kinds)) if codes[number].max(initial=-1) >= 0)
+    codes = codes if len(columns) == len(codes) else codes[list(columns)]
+    erased = np.zeros(len(evidence.names), dtype=bool)
+    erased[evidence.erased] = True
+    kind, apart, nodes = evidence.names.kind, evidence.apart, None
+    if len(
+        evidence.erased
+    ):  # an erased shared identifier is gone; a unique one keeps its place, so that nobody takes it
+        gone = erased & (kind >= evidence.unique)
+        codes = np.where(gone[codes] & (codes >= 0), -1, codes)
+        declared = declared.take(~gone[declared.a] & ~gone[declared.b])
+    linking = codes
+    if evidence.consent.height:
+        linking = np.stack([_allowed(evidence.consent, row, time) for row in codes])
+        for side in (declared.a, declared.b):
+            declared = declared.take(_allowed(evidence.consent, side, declared.since) >= 0)
+    stuck = np.zeros(0, dtype=bool)
+    if region is not None:
+        nodes, stuck = region.nodes, region.stuck
+        local = np.full(len(kind) + 1, -1, dtype=np.int32)  # the last for -1
+        local[nodes] = np.arange(len(nodes), dtype=np.int32)
+        same = linking is codes
+        codes = local[codes]
+        linking = codes if same else local[linking]
+        a, b = local[declared.a], local[declared.b]
+        inside = (a >= 0) & (b >= 0)
+        declared = Declared(a, b, *declared.parts[2:]).take(inside)
+        apart = local[apart]
+        apart = apart[(apart >= 0).all(axis=1)]
+        kind, erased = kind[nodes], erased[nodes]
+    else:
+        stuck = np.zeros(len(kind), dtype=bool)
+    return Coded(
+        evidence.kinds, evidence.unique, columns, time, order, codes, linking, declared, apart, kind, erased, stuck,
+        evidence.names, nodes,
+    )  # fmt: skip
 
-    CONTRACTS["EVENTS"].validate(log.frame)
-    kinds = (*unique, *shared)
-    moments = log.frame.select("time").collect()["time"]
-    if moments.null_count():
-        row = moments.is_null().arg_max()
-        raise InputError.at("an event has no time", where=f"row {row} of the log", hint="Set such events aside")
-    time = moments.to_physical().to_numpy()
+
+def _rows(evidence: Evidence, region: Region | None) -> tuple[Int64Array, Int32Array, Int64Array]:
+    """Return time and codes of the rows, in time order, and that order."""
+    if region is None:
+        times_, codes_ = [part.time for part in evidence.parts], [part.codes for part in evidence.parts]
+    else:
+        times_, codes_, start = [], [], 0
+        for part in evidence.parts:
+            low, high = np.searchsorted(region.rows, [start, start + len(part.time)])
+            rows = region.rows[low:high] - start
+            times_.append(part.time[rows])
+            codes_.append(part.codes[:, rows])
+            start += len(part.time)
+    time = times_[0] if len(times_) == 1 else np.concatenate([np.empty(0, dtype=np.int64), *times_])
+    nothing = np.empty((len(evidence.kinds), 0), dtype=np.int32)
+    codes = codes_[0] if len(codes_) == 1 else np.concatenate([nothing, *codes_], axis=1)
     order = np.arange(len(time), dtype=np.int64)
     if np.any(time[1:] < time[:-1]):
         order = np.argsort(time, kind="stable")
-        time = time[order]
+        time, codes = time[order], codes[:, order]
+    return time, codes, order
 
-    texts, codes, starts = [], np.empty((len(kinds), len(time)), dtype=np.int32), [0]
-    for number, kind in enumerate(kinds):
-        dictionary = Dictionary()
-        place, distinct = ranked(dictionary.encode(log.frame.select(pl.col(kind).cast(pl.String)).collect()[kind]))
-        place[place >= 0] += starts[-1]
-        codes[number] = place[order]
-        texts.append(distinct.rename("id"))
-        starts.append(starts[-1] + len(distinct))
 
-    first, last, events = (np.zeros(starts[-1], dtype=np.int64) for _ in range(3))
-    for nodes in codes:
-        spans(as_array(nodes, np.int32), as_array(time, np.int64), first, last, events)
-    return Coded(
-        kinds, len(unique), time, order, codes, np.array(starts, dtype=np.int64), pl.concat(texts), first, last, events
+def _allowed(consent: pl.DataFrame, nodes: Int32Array, time: Int64Array) -> Int32Array:
+    """Return the nodes, -1 where one may not be linked at the time: it is in ``consent`` and outside its intervals."""
+    listed = np.isin(nodes, consent["node"].to_numpy())
+    if not listed.any():
+        return nodes
+    at = np.flatnonzero(listed)
+    asked = pl.DataFrame({"at": at, "node": nodes[at], "time": time[at]})
+    spans = consent.sort("node", "since").with_columns(until=pl.col("until").cum_max().over("node"))
+    met = asked.sort("time").join_asof(
+        spans.sort("since"), by="node", left_on="time", right_on="since", check_sortedness=False
     )
+    refused = met.filter(pl.col("until").is_null() | (pl.col("time") >= pl.col("until")))["at"].to_numpy()
+    found = nodes.copy()
+    found[refused] = -1
+    return found

@@ -9,7 +9,7 @@ import polars as pl
 
 from cjm.errors import ArgumentError, InputError
 
-__all__ = ["evaluate_identities"]
+__all__ = ["Unit", "compared", "evaluate_identities"]
 
 Unit = Literal["identifiers", "events"]
 _WIDE = pl.Int128  # pairs of events overflow 64 bits from 4e9 events on
@@ -38,10 +38,11 @@ def evaluate_identities(map: pl.DataFrame, truth: pl.DataFrame, *, unit: Unit = 
         One row. ``unit``; ``pairwise_precision``, ``pairwise_recall``, ``pairwise_f1``: of the pairs put together, the
         share that belongs together; of those that belong together, the share put together; their harmonic mean (null
         where there is no such pair); ``bcubed_precision``, ``bcubed_recall``, ``bcubed_f1``: the same for each unit's
-        own person, averaged over units; ``purity``, ``inverse_purity``: share of units in the largest part of each
-        person found, or true person. Then the counts behind: ``units``, ``persons_found``, ``persons_true`` and
-        ``missing`` (identifiers of the truth that the map lacks, which do not count) as Int64; ``pairs_found``,
-        ``pairs_true``, ``pairs_both`` as Float64, since pairs of events may exceed 64 bits.
+        own person, averaged over units; ``person_precision``, ``person_recall``, ``person_f1``: the same averaged over
+        persons found, or true persons, so that large ones weigh no more; ``purity``, ``inverse_purity``: share of units
+        in the largest part of each person found, or true person. Then the counts behind: ``units``, ``persons_found``,
+        ``persons_true`` and ``missing`` (identifiers of the truth that the map lacks, which do not count) as Int64;
+        ``pairs_found``, ``pairs_true``, ``pairs_both`` as Float64, since pairs of events may exceed 64 bits.
 
     Raises
     ------
@@ -61,21 +62,11 @@ def evaluate_identities(map: pl.DataFrame, truth: pl.DataFrame, *, unit: Unit = 
     >>> evaluate_identities(found, truth).select("pairwise_precision", "pairwise_recall", "purity").row(0)
     (0.3333333333333333, 0.5, 0.75)
     """
-    if unit not in get_args(Unit):
-        raise ArgumentError.unknown("unit", unit, get_args(Unit), where="evaluate_identities")
-    found, true = _main_person(map, "map"), _main_person(truth, "truth")
-    both = true.join(found, on=["kind", "id"], how="inner", suffix="_found")
-    if both.is_empty():
-        raise InputError.at(
-            "map and truth have no identifier in common",
-            where="evaluate_identities",
-            hint="Compare their columns kind and id, which must be spelled alike",
-        )
-    events = pl.col("events" if "events" in truth.columns else "events_found")
-    weight = pl.len() if unit == "identifiers" else events.sum()
+    both = compared(map, truth, unit, "evaluate_identities")
+    missing = truth.filter(pl.col("person").is_not_null()).select("kind", "id").n_unique() - both.height
     cells = (
-        both.group_by(pl.col("person_found").alias("found"), pl.col("person").alias("true"))
-        .agg(weight.cast(_WIDE).alias("n"))
+        both.group_by("found", "true")
+        .agg(pl.col("n").sum())
         .with_columns(in_found=pl.col("n").sum().over("found"), in_true=pl.col("n").sum().over("true"))
         .filter(pl.col("n") > 0)
         .sort("found", "true")
@@ -87,6 +78,7 @@ def evaluate_identities(map: pl.DataFrame, truth: pl.DataFrame, *, unit: Unit = 
     n = cells["n"].cast(pl.Float64).to_numpy()
     precision = _share(float(np.sum(n * (n / cells["in_found"].cast(pl.Float64).to_numpy()))), units)
     recall = _share(float(np.sum(n * (n / cells["in_true"].cast(pl.Float64).to_numpy()))), units)
+    per_found, per_true = _per_person(cells, "found"), _per_person(cells, "true")
     return pl.DataFrame(
         {
             "unit": unit,
@@ -96,12 +88,17 @@ def evaluate_identities(map: pl.DataFrame, truth: pl.DataFrame, *, unit: Unit = 
             "bcubed_precision": precision,
             "bcubed_recall": recall,
             "bcubed_f1": None if precision is None or recall is None else 2 * precision * recall / (precision + recall),
+            "person_precision": per_found,
+            "person_recall": per_true,
+            "person_f1": None
+            if per_found is None or per_true is None
+            else 2 * per_found * per_true / (per_found + per_true),
             "purity": _share(int(by_found["largest"].sum()), units),
             "inverse_purity": _share(int(by_true["largest"].sum()), units),
             "units": units,
             "persons_found": by_found.height,
             "persons_true": by_true.height,
-            "missing": true.height - both.height,
+            "missing": missing,
             "pairs_found": float(pairs_found),
             "pairs_true": float(pairs_true),
             "pairs_both": float(pairs_both),
@@ -110,17 +107,51 @@ def evaluate_identities(map: pl.DataFrame, truth: pl.DataFrame, *, unit: Unit = 
     )
 
 
-_RATES = [f"{family}_{part}" for family in ("pairwise", "bcubed") for part in ("precision", "recall", "f1")] + [
+_RATES = [
+    f"{family}_{part}" for family in ("pairwise", "bcubed", "person") for part in ("precision", "recall", "f1")
+] + [
     "purity",
     "inverse_purity",
 ]
+
+
+def compared(map: pl.DataFrame, truth: pl.DataFrame, unit: Unit, where: str) -> pl.DataFrame:
+    """Return ``kind``, ``id``, ``found``, ``true`` (persons) and ``n`` (units) of the identifiers in both frames.
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown unit.
+    InputError
+        When a column is missing, or map and truth share no identifier.
+    """
+    if unit not in get_args(Unit):
+        raise ArgumentError.unknown("unit", unit, get_args(Unit), where=where)
+    found, true = _main_person(map, f"{where}, map"), _main_person(truth, f"{where}, truth")
+    both = true.join(found, on=["kind", "id"], how="inner", suffix="_found")
+    if both.is_empty():
+        raise InputError.at(
+            "map and truth have no identifier in common",
+            where=where,
+            hint="Compare their columns kind and id, which must be spelled alike",
+        )
+    events = pl.col("events" if "events" in truth.columns else "events_found")
+    weight = pl.lit(1) if unit == "identifiers" else events
+    return both.select("kind", "id", found="person_found", true="person", n=weight.cast(_WIDE))
+
+
+def _per_person(cells: pl.DataFrame, side: str) -> float | None:
+    """Return the mean over persons of one side of the mean share of a unit's own part."""
+    n = pl.col("n").cast(pl.Float64)
+    rows = cells.sort(side).group_by(side, maintain_order=True).agg(((n * n).sum() / (n.sum() ** 2)).alias("share"))
+    return _share(float(rows["share"].to_numpy().sum()), rows.height)
 
 
 def _main_person(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     """Return ``kind``, ``id``, ``person`` (with most events) and ``events`` (of all persons), one row an identifier."""
     for column in ("kind", "id", "person"):
         if column not in frame.columns:
-            raise InputError.at(f"column {column!r} is missing", where=f"evaluate_identities, {name}")
+            raise InputError.at(f"column {column!r} is missing", where=name)
     events = pl.col("events").sum() if "events" in frame.columns else pl.len()
     found = (
         ~pl.col("reason").cast(pl.String).is_in(["anonymous", "shared"]) if "reason" in frame.columns else pl.lit(True)

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from cjm.contracts import CONTRACTS
 from cjm.identity._coding import Coded
-from cjm.identity._links import GUARDED, Guard, Links, strongest_first
+from cjm.identity._links import find_links, strongest_first
+from cjm.identity._numbers import bytes_of
 
-__all__ = ["Merged", "conflict_frame", "guard_conflicts", "link_conflicts", "merge", "owner_conflicts"]
+__all__ = ["Merged", "Refused", "merge", "since"]
 
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Links that were refused.
+
+    Attributes
+    ----------
+    a, b : ndarray of int32
+    rule : ndarray of uint8
+        Verdict of ``kernels.components``.
+    events : ndarray of int64
+    """
+
+    a: Int32Array
+    b: Int32Array
+    rule: npt.NDArray[np.uint8]
+    events: Int64Array
 
 
 @dataclass(frozen=True)
@@ -26,105 +46,98 @@ class Merged:
     ----------
     anchor : ndarray of int32, shape (nodes,)
         The node that names the person.
-    since : ndarray of int64, shape (nodes,)
-        Time at which it could be known that the node belongs to the anchor.
-    verdict : ndarray of uint8, shape (links,)
-        Verdict of the kernel on each link; ``GUARDED`` for links that were not tried.
+    refused : Refused
     """
 
     anchor: Int32Array
-    since: Int64Array
-    verdict: npt.NDArray[np.uint8]
+    refused: Refused
 
 
-def merge(coded: Coded, links: Links, chosen: npt.NDArray[np.bool_], max_size: int | None) -> Merged:
-    """Join nodes by the chosen links: no person with two values of a unique kind, none above ``max_size`` nodes."""
+def merge(coded: Coded, columns: Iterable[int], usable: Flags, max_size: int | None) -> Merged:
+    """Join usable nodes: no person with two values of a unique kind, above ``max_size`` nodes or with a denied pair.
+
+    Only where plain components would break a rule are links tried one by one, strongest first.
+    """
     from cjm.kernels._jit import as_array
-    from cjm.kernels.components import ACCEPTED, anchors, guarded_components, known_since
+    from cjm.kernels.components import anchors, crowded, flatten, settle, unite, unite_rows
 
-    nodes = len(coded.ids)
-    order = strongest_first(coded, links, chosen)
+    nodes = len(coded.kind)
+    root = np.arange(nodes, dtype=np.int32)
+    rows = coded.linking[list(columns)]
+    if len(rows) > 1:
+        unite_rows(root, as_array(rows, np.int32), as_array(usable, np.bool_))
+    declared = coded.declared
+    if not usable.all():
+        declared = declared.take(np.flatnonzero(usable[declared.a] & usable[declared.b]))
+    unite(root, as_array(declared.a, np.int32), as_array(declared.b, np.int32))
+    flatten(root)
+
     unique_kind = np.where(coded.kind < coded.unique, coded.kind, -1)
-    root, verdict_in_order = guarded_components(
-        as_array(links.a[order], np.int32),
-        as_array(links.b[order], np.int32),
-        as_array(unique_kind, np.int16),
+    most = nodes if max_size is None else max_size
+    bad = crowded(as_array(root, np.int32), as_array(unique_kind, np.int16), coded.unique, most)
+    together = root[coded.apart[:, 0]] == root[coded.apart[:, 1]]
+    bad[root[coded.apart[together, 0]]] = True
+    nothing = np.empty(0, dtype=np.int32)
+    refused = Refused(nothing, nothing, np.empty(0, dtype=np.uint8), np.empty(0, dtype=np.int64))
+    if bad.any():
+        refused = _retry(coded, root, bad[root] & usable, unique_kind, most)
+
+    best, tied = anchors(as_array(root, np.int32), as_array(coded.kind, np.int16), as_array(coded.first, np.int64))
+    if tied.any():
+        least = np.flatnonzero(tied)
+        texts = coded.names.texts.gather(pl.Series(coded.named(least).astype(np.uint32)))
+        data, offsets = bytes_of(texts.fill_null("") if texts.null_count() else texts)
+        settle(
+            as_array(root[least], np.int32),
+            as_array(least, np.int32),
+            as_array(data, np.uint8),
+            as_array(offsets, np.int64),
+            best,
+        )
+    return Merged(best[root], refused)
+
+
+def _retry(coded: Coded, root: Int32Array, inside: Flags, unique_kind: npt.NDArray[np.integer], most: int) -> Refused:
+    """Join the nodes ``inside`` anew, link by link; write their roots."""
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.components import ACCEPTED, guarded_components
+
+    links = find_links(coded, inside)
+    at = np.flatnonzero(inside)
+    order = strongest_first(coded, links, at)
+    local = np.full(len(root), -1, dtype=np.int32)
+    local[at] = np.arange(len(at), dtype=np.int32)
+    a, b = links.a[order], links.b[order]
+    apart = local[coded.apart]
+    apart = apart[(apart >= 0).all(axis=1)]
+    found, verdict = guarded_components(
+        as_array(local[a], np.int32),
+        as_array(local[b], np.int32),
+        as_array(unique_kind[at], np.int16),
         coded.unique,
-        nodes if max_size is None else max_size,
+        most,
+        as_array(apart[:, 0], np.int32),
+        as_array(apart[:, 1], np.int32),
     )
-    verdict = np.full(len(links.a), GUARDED, dtype=np.uint8)
-    verdict[order] = verdict_in_order
-    anchor = anchors(root, as_array(coded.kind, np.int16), as_array(coded.first, np.int64))
-
-    accepted = np.flatnonzero(verdict == ACCEPTED)
-    first = coded.time[links.first[accepted]]
-    by_time = np.argsort(first, kind="stable")
-    since = coded.first.copy()
-    known_since(
-        as_array(links.a[accepted[by_time]], np.int32),
-        as_array(links.b[accepted[by_time]], np.int32),
-        as_array(first[by_time], np.int64),
-        as_array(anchor, np.int32),
-        since,
-    )
-    return Merged(anchor, since, verdict)
+    root[at] = at[found]
+    no = verdict != ACCEPTED
+    return Refused(a[no], b[no], verdict[no], links.events[order][no])
 
 
-def conflict_frame(
-    coded: Coded,
-    rule: str,
-    nodes: npt.NDArray[np.integer],
-    persons: Int64Array,
-    events: Int64Array,
-    decision: str | pl.Series,
-) -> pl.DataFrame:
-    """Return rows of contract CONFLICTS."""
-    columns = {
-        "kind": coded.name_kinds(nodes),
-        "id": coded.name_ids(nodes),
-        "persons": persons,
-        "events": events,
-    }
-    return (
-        pl.DataFrame(columns)
-        .with_columns(rule=pl.lit(rule), decision=pl.lit(decision))
-        .select(list(CONTRACTS["CONFLICTS"].columns))
-    )
+def since(coded: Coded, columns: Iterable[int], usable: Flags, anchor: Int32Array) -> Int64Array:
+    """Return the time from which it could be known that each node belongs to its anchor."""
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.link_times import connected_since, grow, grow_rows, new_forest
 
-
-def guard_conflicts(coded: Coded, guarded: Guard, decision: str) -> pl.DataFrame:
-    """Report the identifiers that met too many values of a unique kind."""
-    nodes = np.flatnonzero(guarded.tripped)
-    return conflict_frame(coded, "max_per_person", nodes, guarded.met[nodes], coded.events[nodes], decision)
-
-
-def link_conflicts(coded: Coded, links: Links, merged: Merged) -> pl.DataFrame:
-    """Report the links that were refused."""
-    from cjm.kernels.components import TOO_LARGE, TWO_VALUES
-
-    frames = []
-    for rule, code in (("unique", TWO_VALUES), ("max_size", TOO_LARGE)):
-        at = np.flatnonzero(merged.verdict == code)
-        partner = pl.DataFrame({"kind": coded.name_kinds(links.a[at]), "id": coded.name_ids(links.a[at])})
-        decision = partner.select(pl.format("link to {} {} refused", "kind", "id")).to_series()
-        two = np.full(len(at), 2, dtype=np.int64)
-        frames.append(conflict_frame(coded, rule, links.b[at], two, links.events[at], decision))
-    return pl.concat(frames)
-
-
-def owner_conflicts(coded: Coded, owner: Int32Array, anchor: Int32Array) -> pl.DataFrame:
-    """Report unique identifiers that stand on events of another person, whose identifier has the higher priority."""
-    losers = [pl.DataFrame(schema={"node": pl.Int32, "owner": pl.Int32})]
-    for codes in coded.codes[1 : coded.unique]:
-        at = np.flatnonzero(codes >= 0)
-        at = at[anchor[codes[at]] != owner[at]]
-        losers.append(pl.DataFrame({"node": codes[at], "owner": owner[at]}))
-    counted = (
-        pl.concat(losers)
-        .group_by("node")
-        .agg(persons=pl.col("owner").n_unique().cast(pl.Int64) + 1, events=pl.len().cast(pl.Int64))
-        .sort("node")
-    )
-    nodes, persons, events = (counted[name].to_numpy() for name in ("node", "persons", "events"))
-    decision = "an identifier of a higher priority owns the event"
-    return conflict_frame(coded, "one_event", nodes, persons, events, decision)
+    parent, when = new_forest(len(anchor))
+    usable, anchor = as_array(usable, np.bool_), as_array(anchor, np.int32)
+    rows = as_array(coded.linking[list(columns)], np.int32)
+    if len(rows) > 1:
+        grow_rows(parent, when, rows, anchor, usable, as_array(coded.time, np.int64))
+    declared = coded.declared
+    used = usable[declared.a] & usable[declared.b] & (anchor[declared.a] == anchor[declared.b])
+    links = (as_array(part[used], part.dtype) for part in declared.parts[:3])
+    grow(parent, when, *links)
+    found = coded.first.copy()
+    connected_since(parent, when, anchor, found)
+    return found

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from cjm.errors import InputError
+from cjm.identity._names import Names
 
-__all__ = ["hash_ids", "person_numbers"]
+__all__ = ["Numbers", "bytes_of", "hash_ids", "person_numbers"]
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -58,6 +61,51 @@ def person_numbers(ids: pl.Series, kind: str, *, salt: str | bytes | None = None
     return numbers
 
 
+@dataclass(frozen=True)
+class Numbers:
+    """Person numbers of nodes.
+
+    Attributes
+    ----------
+    of : ndarray of int64, shape (nodes,)
+        -1 where a node was never a person.
+    in_order : ndarray of int64
+        Those that were given, in ascending order.
+    """
+
+    of: Int64Array
+    in_order: Int64Array
+
+    @classmethod
+    def none(cls) -> Numbers:
+        """Return no numbers."""
+        return cls(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+
+    def extended(
+        self, names: Names, kinds: Sequence[str], nodes: npt.NDArray[np.integer], salt: str | bytes | None
+    ) -> Numbers:
+        """Return the same with numbers of more nodes.
+
+        Raises
+        ------
+        InputError
+            When two nodes get one number.
+        """
+        of = np.full(len(names), -1, dtype=np.int64)
+        of[: len(self.of)] = self.of
+        fresh = nodes[of[nodes] < 0]
+        kind = names.kind[fresh]
+        for number, name in enumerate(kinds):
+            of_kind = fresh[kind == number]
+            if len(of_kind):
+                of[of_kind] = hash_ids(names.texts.gather(pl.Series(of_kind.astype(np.uint32))), name, salt)
+        new = np.sort(of[fresh])
+        at = np.searchsorted(self.in_order, new)
+        if np.any(new[1:] == new[:-1]) or np.any(np.append(self.in_order, -1)[at] == new):
+            raise collision(", ".join(kinds))
+        return Numbers(of, np.insert(self.in_order, at, new) if len(self.in_order) else new)
+
+
 def collision(kinds: str) -> Exception:
     """Return the error for two identifiers with one number."""
     return InputError.at(
@@ -70,17 +118,23 @@ def hash_ids(ids: pl.Series, kind: str, salt: str | bytes | None) -> Int64Array:
     from cjm.kernels._jit import as_array
     from cjm.kernels.siphash import siphash
 
-    texts = pl.select((pl.lit(f"{kind}\x1f") + ids.fill_null("")).alias("text")).to_series()
-    data, offsets = _bytes_of(texts)
+    prefix = np.frombuffer(f"{kind}\x1f".encode(), dtype=np.uint8)
+    data, offsets = bytes_of(ids.fill_null("") if ids.null_count() else ids)
     key = np.zeros(2, dtype="<u8")
     if salt is not None:
         secret = salt.encode() if isinstance(salt, str) else salt
         key = np.frombuffer(hashlib.blake2b(secret, digest_size=16).digest(), dtype="<u8")
-    hashed = siphash(as_array(data, np.uint8), as_array(offsets, np.int64), np.uint64(key[0]), np.uint64(key[1]))
+    hashed = siphash(
+        as_array(prefix, np.uint8),
+        as_array(data, np.uint8),
+        as_array(offsets, np.int64),
+        np.uint64(key[0]),
+        np.uint64(key[1]),
+    )
     return (hashed >> np.uint64(1)).astype(np.int64)
 
 
-def _bytes_of(texts: pl.Series) -> tuple[npt.NDArray[np.uint8], Int64Array]:
+def bytes_of(texts: pl.Series) -> tuple[npt.NDArray[np.uint8], Int64Array]:
     """Return the UTF-8 bytes of all texts end to end, and where each starts (one more at the end)."""
     if texts.is_empty():
         return np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64)

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, get_args
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-import numpy as np
-import numpy.typing as npt
-import polars as pl
-
-from cjm.durations import Duration, format_duration, to_us
+from cjm.durations import Duration
 from cjm.errors import ArgumentError, InputError
-from cjm.identity._assignment import REASONS, Assignment, map_frame
-from cjm.identity._coding import Coded, Log, code_events, times
-from cjm.identity._components import components
-from cjm.identity._device_split import device_split
+from cjm.identity._evidence import AsOf, Evidence, Log, Mode
 from cjm.identity._identities import Identities
-from cjm.identity._links import Guard, find_links, guard
-from cjm.identity._numbers import collision, hash_ids
+from cjm.identity._numbers import Numbers
+from cjm.identity._policy import policy_of, roles
+from cjm.identity._resolve import resolve
+from cjm.identity._tables import LinkTables, Table, named, table_kinds, with_apart, with_consent, with_links
 
 __all__ = ["stitch"]
-
-Mode = Literal["device split", "components"]
-AsOf = Literal["end", "event"]
 
 
 def stitch(
@@ -33,10 +25,14 @@ def stitch(
     ignored: str | Sequence[str] = (),
     replay: Duration | None = "30d",
     stale: Duration | None = None,
-    as_of: AsOf = "end",
+    as_of: AsOf | datetime = "end",
     max_per_person: int | None = 5,
     max_size: int | None = 1_000,
     salt: str | bytes | None = None,
+    links: LinkTables | None = None,
+    deny: Table | None = None,
+    consent: Table | None = None,
+    blocked: Mapping[str, Sequence[str]] | None = None,
 ) -> Identities:
     """Find the person behind each event.
 
@@ -64,9 +60,10 @@ def stitch(
         How far ``device split`` looks ahead, inclusive. None: not at all.
     stale : duration, optional
         How old the last sighting of a person may be, inclusive. None: any age.
-    as_of : {"end", "event"}
+    as_of : {"end", "event"} or datetime
         ``event`` labels each event of a ``device split`` by what was known when it happened: no look ahead, and a
         shared identifier counts as overused only from the event on at which it became so. Needs one unique kind.
+        A datetime leaves out what is later: the result is that of a log, and of link tables, that end there.
     max_per_person : int, optional
         An identifier that met more than so many values of a unique kind links nothing; in ``device split`` its events
         without a unique identifier stay with it. The default of 5 leaves room for a household and stops a kiosk.
@@ -74,6 +71,21 @@ def stitch(
         Most identifiers that links may join into one person.
     salt : str or bytes, optional
         Secret that keys the person numbers.
+    links : frame or mapping of str to frame, optional
+        Links that somebody declares, such as an export of a CRM: ``kind_a``, ``id_a``, ``kind_b``, ``id_b``; perhaps
+        ``since`` (when it became known; null: always) and ``until``. The key of a mapping names the source. Kinds
+        that the log lacks come last in priority. In ``device split`` a link of a unique and a shared identifier is a
+        sighting at ``since``, before the events of that time. If it has an end it holds for events before ``until``,
+        whatever ``stale`` says; of several on one identifier the one that began last counts, and a later event goes
+        before it.
+    deny : frame, optional
+        ``kind_a``, ``id_a``, ``kind_b``, ``id_b``: identifiers that no link may bring together; see
+        :meth:`Identities.unlink`.
+    consent : frame, optional
+        ``kind``, ``id``; perhaps ``since``, ``until``: the identifiers that are listed may be linked from ``since`` to
+        before ``until`` only. Otherwise they keep their events to themselves. ``until`` equal to ``since``: never.
+    blocked : mapping of str to sequence of str, optional
+        For a kind: texts that are no identifiers, besides those that the log set aside.
 
     Returns
     -------
@@ -82,10 +94,11 @@ def stitch(
     Raises
     ------
     ArgumentError
-        For an unknown kind or mode, for ``device split`` on a log without a unique kind, or for ``as_of="event"`` with
-        ``components`` or several unique kinds.
+        For an unknown kind or mode, for ``device split`` on a log without a unique kind, for ``as_of="event"`` with
+        ``components`` or several unique kinds, or for ``until`` on a link that joins persons.
     InputError
-        When no event has an identifier, an event has no time, or two identifiers get one person number.
+        When no event has an identifier, an event has no time, a table lacks a column, or two identifiers get one person
+        number.
 
     Notes
     -----
@@ -111,136 +124,31 @@ def stitch(
     Identities(3 events, 2 identifiers, 1 persons (1 known), 0 conflicts; device split, replay 30d)
     >>> people.map.select("kind", "id", "reason", "events").rows()
     [('customer', 'c1', 'own', 1), ('cookie', 'k1', 'replay', 1), ('cookie', 'k1', 'live', 2)]
+
+    A table says that a device is the customer's as well:
+
+    >>> crm = pl.DataFrame({"kind_a": ["customer"], "id_a": ["c1"], "kind_b": ["cookie"], "id_b": ["k2"]})
+    >>> stitch(log, links={"crm": crm}).map.filter(pl.col("id") == "k2").select("reason", "events").rows()
+    [('link', 0)]
     """
-    _known("mode", mode, get_args(Mode))
-    _known("as_of", as_of, get_args(AsOf))
-    unique_kinds, shared_kinds = _roles(log, unique, ignored)
-    hindsight = as_of == "end"
-    replay_us = to_us(replay, "replay") if replay is not None else None
-    replay_us = replay_us if hindsight else None
-    stale_us = to_us(stale, "stale") if stale is not None else None
-    _positive("max_per_person", max_per_person)
-    _positive("max_size", max_size)
-    _check_policy(mode, as_of, unique_kinds, shared_kinds)
-
-    coded = code_events(log, unique_kinds, shared_kinds)
-    if len(coded.time) and not len(coded.ids):
+    policy = policy_of(
+        mode=mode, replay=replay, stale=stale, as_of=as_of, max_per_person=max_per_person, max_size=max_size, salt=salt
+    )
+    tables = named(links)
+    more = [kind for kind in table_kinds(tables) if kind not in log.kinds]
+    unique_kinds, shared_kinds = roles([*log.kinds, *more], unique, ignored, policy)
+    kinds = [*unique_kinds, *shared_kinds]
+    for kind in blocked or {}:
+        if kind not in kinds:
+            raise ArgumentError.unknown("kind of identifier", kind, kinds, where="stitch(blocked=...)")
+    junk = {kind: tuple(texts) for kind, texts in (blocked or {}).items()}
+    left_out = [ignored] if isinstance(ignored, str) else ignored
+    evidence = Evidence.empty(policy, kinds, len(unique_kinds), junk, left_out).with_log(log)
+    evidence = with_apart(with_links(evidence, tables), deny)
+    evidence, _ = with_consent(evidence, consent)
+    if evidence.events and not len(evidence.names):
         raise InputError.at(
-            f"no event has an identifier of the kinds {', '.join(coded.kinds)}",
-            where="stitch",
-            hint="See log.quality()",
+            f"no event has an identifier of the kinds {', '.join(kinds)}", where="stitch", hint="See log.quality()"
         )
-    links = find_links(coded)
-    guarded = guard(coded, links, max_per_person)
-    if mode == "components":
-        found, policy = components(coded, links, guarded, max_size=max_size), "components"
-    else:
-        found = device_split(
-            coded, links, guarded, replay=replay_us, stale=stale_us, hindsight=hindsight, max_size=max_size
-        )
-        ahead = "no replay" if replay_us is None else f"replay {format_duration(replay_us)}"
-        policy = f"{mode}, {ahead if hindsight else 'as of each event'}"
-        policy += "" if stale_us is None else f", stale after {format_duration(stale_us)}"
-    return _identities(log, coded, guarded, found, policy, salt)
-
-
-def _known(name: str, value: str, options: Sequence[str]) -> None:
-    if value not in options:
-        raise ArgumentError.unknown(name, value, options, where="stitch")
-
-
-def _positive(name: str, value: int | None) -> None:
-    if value is not None and value < 1:
-        raise ArgumentError.at(f"{name} is {value}", where="stitch", hint="Give 1 or more, or None for no limit")
-
-
-def _roles(log: Log, unique: str | Sequence[str] | None, ignored: str | Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the unique and the shared kinds, each in order of priority."""
-    wanted = ["customer"] if unique is None else [unique] if isinstance(unique, str) else list(unique)
-    left_out = [ignored] if isinstance(ignored, str) else list(ignored)
-    for name in [*(wanted if unique is not None else []), *left_out]:
-        if name not in log.kinds:
-            raise ArgumentError.unknown("kind of identifier", name, log.kinds, where="stitch")
-    kinds = [kind for kind in log.kinds if kind not in left_out]
-    if not kinds:
-        raise ArgumentError.at("no kind of identifier is left", where="stitch", hint="Shorten ignored=")
-    return [kind for kind in kinds if kind in wanted], [kind for kind in kinds if kind not in wanted]
-
-
-def _check_policy(mode: str, as_of: str, unique: list[str], shared: list[str]) -> None:
-    if mode == "device split" and not unique:
-        raise ArgumentError.at(
-            f"no kind of identifier is unique; the log has {', '.join(shared)}",
-            where="stitch",
-            hint='Name the kind that stands for a person, unique="...", or use mode="components"',
-        )
-    if as_of == "event" and (mode == "components" or len(unique) > 1):
-        found = mode if mode == "components" else f"the unique kinds {', '.join(unique)}"
-        raise ArgumentError.at(
-            f'as_of="event" cannot be had with {found}, which are joined by links of the whole log',
-            where="stitch",
-            hint='Use mode="device split" with one unique kind',
-        )
-
-
-def _identities(
-    log: Log, coded: Coded, guarded: Guard, found: Assignment, policy: str, salt: str | bytes | None
-) -> Identities:
-    numbers = _numbers(coded, salt)
-    in_log = np.empty(len(coded.order), dtype=np.int64)
-    in_log[coded.order] = np.arange(len(coded.order))
-    nobody = pl.Series(found.person[in_log] < 0)
-    labels = pl.DataFrame(
-        {
-            "person": numbers[found.person[in_log]],
-            "reason": found.reason[in_log],
-            "known_from": times(found.known[in_log]),
-        }
-    )
-    names = pl.Series(REASONS.categories, dtype=REASONS)
-    labels = labels.with_columns(reason=names.gather(labels["reason"].set(nobody, None))).with_columns(
-        pl.when(~nobody).then(pl.col("person", "known_from"))
-    )
-    map_ = map_frame(coded, found.rows, numbers)
-    linked = found.rows.filter(pl.col("reason") == REASONS.categories.to_list().index("link"))
-    aliases = pl.DataFrame(
-        {"old_person": numbers[linked["node"].to_numpy()], "person": numbers[linked["person"].to_numpy()]},
-        schema={"old_person": pl.Int64, "person": pl.Int64},
-    )
-    counts = _count(coded, guarded, found) | {"conflicts": found.conflicts.height}
-    return Identities(map_, found.links, found.conflicts, aliases, labels, policy, counts, log)
-
-
-def _numbers(coded: Coded, salt: str | bytes | None) -> npt.NDArray[np.int64]:
-    """Return the person number of each node, as if it were an anchor."""
-    parts = [
-        hash_ids(coded.ids[int(start) : int(stop)], kind, salt)
-        for kind, start, stop in zip(coded.kinds, coded.starts[:-1], coded.starts[1:], strict=True)
-    ]
-    numbers = np.concatenate(parts)
-    if len(np.unique(numbers)) < len(numbers):
-        raise collision(", ".join(coded.kinds))
-    return numbers
-
-
-def _count(coded: Coded, guarded: Guard, found: Assignment) -> dict[str, int]:
-    reasons = np.bincount(found.reason, minlength=len(REASONS.categories) + 1).tolist()
-    names = [*REASONS.categories.to_list(), "unidentified"]
-    persons = np.unique(found.person[found.person >= 0])
-    known = int(np.sum(coded.kind[persons] < coded.unique))
-    shared = coded.kind >= coded.unique
-    met = guarded.met > 0
-    never = coded.first_code(range(coded.unique)) < 0
-    never &= coded.first_code(range(coded.unique, len(coded.kinds))) >= 0
-    for codes in coded.codes[coded.unique :]:
-        never &= (codes < 0) | ~met[codes]
-    return {
-        "events": len(coded.time),
-        **{f"events_{name}": count for name, count in zip(names, reasons, strict=True)},
-        "events_never_known": int(never.sum()),
-        "persons": len(persons),
-        "persons_known": known,
-        "persons_anonymous": len(persons) - known,
-        "identifiers": len(coded.ids),
-        "identifiers_never_known": int(np.sum(shared & ~met)),
-    }
+    found = resolve(evidence)
+    return Identities._of(evidence, found, Numbers.none(), [], found.person)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
 
-__all__ = ["code_numbers", "code_views", "look_up"]
+__all__ = ["code_numbers", "code_views", "look_up", "suspect_views"]
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -120,3 +120,22 @@ def code_numbers(
             count += 1
         codes[row] = code
     return len(numbers), count
+
+
+@kernel
+def suspect_views(
+    letters: npt.NDArray[np.uint8], starts: npt.NDArray[np.bool_], edges: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.bool_], bool]:
+    """Return which texts, by their views as bytes, start or end suspiciously, and whether any is longer than its view.
+
+    ``starts`` is asked for the first two bytes, the first times 256 plus the second, ``edges`` for the last.
+    """
+    found = np.empty(len(letters), dtype=np.bool_)
+    long = False
+    for row in range(len(letters)):
+        length = np.int64(letters[row, 0])
+        whole = letters[row, 1] == 0 and letters[row, 2] == 0 and letters[row, 3] == 0 and length <= 12
+        start = np.int64(letters[row, 4]) * 256 + letters[row, 5]
+        found[row] = starts[start] or (whole and length > 0 and edges[letters[row, 3 + length]])
+        long = long or not whole
+    return found, long

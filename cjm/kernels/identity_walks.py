@@ -7,29 +7,76 @@ import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
 
-__all__ = ["ANONYMOUS", "LINK", "LIVE", "NOBODY", "OWN", "REPLAY", "SHARED"]
-__all__ += ["group_rows", "look_ahead", "look_back", "spans"]
+__all__ = ["ANONYMOUS", "ERASED", "LINK", "LIVE", "NOBODY", "OWN", "REPLAY", "SHARED"]
+__all__ += ["earliest", "group_rows", "look_ahead", "look_back", "rows_with", "second_partners", "spans"]
 
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
 
+_NEVER = np.iinfo(np.int64).max
 # Why an event has its person. In a run of one person's events the largest code names the run.
-OWN, LINK, LIVE, REPLAY, ANONYMOUS, SHARED, NOBODY = 0, 1, 2, 3, 4, 5, 6
+OWN, LINK, LIVE, REPLAY, ANONYMOUS, SHARED, ERASED, NOBODY = 0, 1, 2, 3, 4, 5, 6, 7
 
 
 @kernel
-def spans(codes: Int32Array, time: Int64Array, first: Int64Array, last: Int64Array, events: Int64Array) -> None:
-    """Fill in, for each code, its first and last time and how often it occurs; negative codes are absent.
+def spans(codes: Int32Array, first: Int64Array, last: Int64Array, events: Int64Array) -> None:
+    """Bring the first and last row of each code, -1 before the first, and how often it occurs up to date.
 
-    Signature: (int32[:], int64[:], int64[:], int64[:], int64[:]). ``time`` ascends; ``events`` starts at zero.
+    Signature: (int32[:], int64[:], int64[:], int64[:]). Negative codes are absent.
     """
     for row in range(len(codes)):
         code = codes[row]
         if code >= 0:
-            if events[code] == 0:
-                first[code] = time[row]
-            last[code] = time[row]
+            if events[code] == 0 or row < first[code]:
+                first[code] = row
+            last[code] = max(last[code], row)
             events[code] += 1
+
+
+@kernel
+def earliest(codes: Int32Array, time: Int64Array, first: Int64Array) -> None:
+    """Lower ``first`` of each code to its earliest time. Signature: (int32[:], int64[:], int64[:])."""
+    for row in range(len(codes)):
+        code = codes[row]
+        if code >= 0 and time[row] < first[code]:
+            first[code] = time[row]
+
+
+@kernel
+def second_partners(
+    nodes: Int32Array, partners: Int32Array, at: Int64Array, held: Int32Array, held_at: Int64Array
+) -> Int64Array:
+    """Return the rows whose node met another partner before; negative codes are absent.
+
+    Signature: (int32[:], int32[:], int64[:], int32[:], int64[:]) -> int64[:].
+
+    Parameters
+    ----------
+    at : array of int64, shape (rows,)
+        When each row happened; empty: rows count from zero.
+    held, held_at : arrays, shape (nodes,)
+        State between calls: the first partner that was found, -1 for none, and the earliest ``at`` with it.
+    """
+    found = np.empty(64, dtype=np.int64)
+    count = 0
+    for row in range(len(nodes)):
+        node, partner = nodes[row], partners[row]
+        if node < 0 or partner < 0:
+            continue
+        now = at[row] if len(at) else row
+        if held[node] < 0:
+            held[node] = partner
+            held_at[node] = now
+        elif held[node] == partner:
+            held_at[node] = min(held_at[node], now)
+        else:
+            if count == len(found):
+                longer = np.empty(2 * count, dtype=np.int64)
+                longer[:count] = found
+                found = longer
+            found[count] = row
+            count += 1
+    return found[:count]
 
 
 @kernel
@@ -62,14 +109,17 @@ def look_back(
     carriers: Int32Array,
     limit: Int64Array,
     stale: int,
+    until: Int64Array,
     last: Int64Array,
+    held: Int64Array,
     person: Int32Array,
     reason: npt.NDArray[np.uint8],
     known: Int64Array,
 ) -> None:
     """Label the events ``[start, stop)`` by what came before them.
 
-    Signature: (int64, int64, int64[:], int32[:], int32[:, :], int64[:], int64, int64[:], int32[:], uint8[:], int64[:]).
+    Signature: (int64, int64, int64[:], int32[:], int32[:, :], int64[:], int64, int64[:], int64[:], int64[:], int32[:],
+    uint8[:], int64[:]).
 
     Parameters
     ----------
@@ -80,11 +130,14 @@ def look_back(
     carriers : array of int32, shape (kinds, events)
         Shared identifiers on the event, kinds by priority, -1 where there is none.
     limit : array of int64, shape (identifiers,)
-        Row from which on a shared identifier is filled no more.
+        Row from which on a shared identifier is filled no more. Empty: all are filled.
     stale : int
         Largest age of an owner that still counts.
-    last : array of int64, shape (identifiers,)
-        State between calls: row of the latest owned event of each shared identifier, -1 before the first.
+    until : array of int64, shape (events,)
+        For a row that is no event but a declared link: the time at which it ends; -1 for events. Empty: all are events.
+    last, held : array of int64, shape (identifiers,)
+        State between calls: row of the latest owned event, and of the latest declared link, of each shared identifier,
+        -1 before the first.
     person, reason : arrays, shape (events,)
         Results: the owner, or the identifier itself where nobody is known.
     known : array of int64, shape (events,)
@@ -94,10 +147,11 @@ def look_back(
         if owner[row] >= 0:
             person[row] = owner[row]
             reason[row] = OWN
+            seen_on = held if len(until) and until[row] != -1 else last
             for kind in range(len(carriers)):
                 code = carriers[kind, row]
                 if code >= 0:
-                    last[code] = row
+                    seen_on[code] = row
             continue
         person[row] = -1
         reason[row] = NOBODY
@@ -106,13 +160,17 @@ def look_back(
             code = carriers[kind, row]
             if code < 0:
                 continue
-            if row >= limit[code]:
+            if len(limit) and row >= limit[code]:
                 if reason[row] == NOBODY:
                     person[row] = code
                     reason[row] = SHARED
                 continue
             seen = last[code]
-            if seen >= 0 and time[row] - time[seen] <= stale:
+            if seen >= 0 and stale != _NEVER and time[row] - time[seen] > stale:
+                seen = -1
+            if len(until) and held[code] > seen and time[row] < until[held[code]]:
+                seen = held[code]
+            if seen >= 0:
                 person[row] = owner[seen]
                 reason[row] = LIVE
                 known[row] = max(time[row], known[seen])
@@ -150,7 +208,7 @@ def look_ahead(
         elif reason[row] == ANONYMOUS:
             for kind in range(len(carriers)):
                 code = carriers[kind, row]
-                if code < 0 or row >= limit[code]:
+                if code < 0 or (len(limit) and row >= limit[code]):
                     continue
                 seen = following[code]
                 if seen >= 0 and time[seen] - time[row] <= replay:
@@ -158,3 +216,15 @@ def look_ahead(
                     reason[row] = REPLAY
                     known[row] = known[seen]
                     break
+
+
+@kernel
+def rows_with(codes: Int32Array, wanted: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return which rows carry a node that is wanted. Signature: (int32[:, :], bool[:]) -> bool[:]."""
+    found = np.zeros(codes.shape[1], dtype=np.bool_)
+    for kind in range(len(codes)):
+        for row in range(codes.shape[1]):
+            node = codes[kind, row]
+            if node >= 0 and wanted[node]:
+                found[row] = True
+    return found

@@ -27,19 +27,24 @@ def _round(v0: np.uint64, v1: np.uint64, v2: np.uint64, v3: np.uint64):  # type:
 
 @kernel
 def siphash(
-    data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], key0: np.uint64, key1: np.uint64
+    prefix: npt.NDArray[np.uint8],
+    data: npt.NDArray[np.uint8],
+    offsets: npt.NDArray[np.int64],
+    key0: np.uint64,
+    key1: np.uint64,
 ) -> npt.NDArray[np.uint64]:
-    """Hash text ``i``, the bytes ``data[offsets[i]:offsets[i + 1]]``, with the 128-bit key ``key0, key1``.
+    """Hash ``prefix`` and text ``i``, bytes ``data[offsets[i]:offsets[i + 1]]``, with the 128-bit key ``key0, key1``.
 
-    Signature: (uint8[:], int64[:], uint64, uint64) -> uint64[:].
+    Signature: (uint8[:], uint8[:], int64[:], uint64, uint64) -> uint64[:].
 
     References
     ----------
     Aumasson and Bernstein (2012), SipHash: a fast short-input PRF, section 2.
     """
     out = np.empty(len(offsets) - 1, dtype=np.uint64)
+    before = len(prefix)
     for i in range(len(out)):
-        start = offsets[i]
+        start = offsets[i] - before
         length = offsets[i + 1] - start
         v0 = key0 ^ np.uint64(0x736F6D6570736575)
         v1 = key1 ^ np.uint64(0x646F72616E646F6D)
@@ -49,14 +54,16 @@ def siphash(
         for word in range(whole):
             m = np.uint64(0)
             for byte in range(8):
-                m |= np.uint64(data[start + word * 8 + byte]) << np.uint64(8 * byte)
+                at = word * 8 + byte
+                m |= np.uint64(prefix[at] if at < before else data[start + at]) << np.uint64(8 * byte)
             v3 ^= m
             v0, v1, v2, v3 = _round(v0, v1, v2, v3)
             v0, v1, v2, v3 = _round(v0, v1, v2, v3)
             v0 ^= m
         m = np.uint64(length & 0xFF) << np.uint64(56)
         for byte in range(length - whole * 8):
-            m |= np.uint64(data[start + whole * 8 + byte]) << np.uint64(8 * byte)
+            at = whole * 8 + byte
+            m |= np.uint64(prefix[at] if at < before else data[start + at]) << np.uint64(8 * byte)
         v3 ^= m
         v0, v1, v2, v3 = _round(v0, v1, v2, v3)
         v0, v1, v2, v3 = _round(v0, v1, v2, v3)

@@ -30,10 +30,15 @@ _MEASURES = {
     "events_replay": "Given to the customer seen later on the device or cookie",
     "events_anonymous": "Left anonymous",
     "events_shared": "Left anonymous: too many customers on the device or cookie",
+    "events_erased": "Left anonymous: the customer was erased",
     "events_unidentified": "Left out: no identifier",
     "events_never_known": "On a device or cookie that no customer was ever seen on",
+    "events_known_before": "Customer known without stitching",
+    "events_known_after": "Customer known with stitching",
+    "events_known_later": "Customer not known yet when it happened",
+    "events_before_registration": "Before the first event under the customer's own identifier",
 }
-_LEFT_OUT = ("events_link", "events_unidentified")
+_LEFT_OUT = ("events_link", "events_erased", "events_unidentified")
 
 
 def quality(tables: Tables, run: Mapping[str, Any]) -> Section | None:

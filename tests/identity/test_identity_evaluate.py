@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cjm.errors import ArgumentError, InputError
-from cjm.identity import evaluate_identities
+from cjm.identity import evaluate_identities, identity_errors
 
 
 def frame_of(persons, events=None, kind="cookie"):
@@ -32,6 +32,17 @@ def brute_force(found, true, weights):
     precision = sum(sum(b == a for b in units) / sum(b[0] == a[0] for b in units) for a in units) / len(units)
     recall = sum(sum(b == a for b in units) / sum(b[1] == a[1] for b in units) for a in units) / len(units)
     cells = Counter(units)
+    per_found = [
+        sum((cells[f, t] / units_of) ** 2 for t in {*true})
+        for f in {*found}
+        if (units_of := sum(u[0] == f for u in units))
+    ]
+    per_true = [
+        sum((cells[f, t] / units_of) ** 2 for f in {*found})
+        for t in {*true}
+        if (units_of := sum(u[1] == t for u in units))
+    ]
+    by_person = sum(per_found) / len(per_found), sum(per_true) / len(per_true)
     return {
         "pairwise_precision": both / in_found if in_found else None,
         "pairwise_recall": both / in_true if in_true else None,
@@ -39,6 +50,9 @@ def brute_force(found, true, weights):
         "bcubed_precision": precision,
         "bcubed_recall": recall,
         "bcubed_f1": 2 * precision * recall / (precision + recall),
+        "person_precision": by_person[0],
+        "person_recall": by_person[1],
+        "person_f1": 2 * by_person[0] * by_person[1] / sum(by_person),
         "purity": sum(max(cells[f, t] for t in {*true}) for f in {*found}) / len(units),
         "inverse_purity": sum(max(cells[f, t] for f in {*found}) for t in {*true}) / len(units),
         "units": len(units),
@@ -100,7 +114,39 @@ def test_large_counts_do_not_overflow():
 def test_wrong_calls_are_named():
     with pytest.raises(ArgumentError, match='unknown unit .event.. Did you mean "events"'):
         evaluate_identities(frame_of([1]), frame_of([1]), unit="event")
-    with pytest.raises(InputError, match="truth: column 'person' is missing"):
+    with pytest.raises(InputError, match="evaluate_identities, truth: column 'person' is missing"):
         evaluate_identities(frame_of([1]), frame_of([1]).drop("person"))
     with pytest.raises(InputError, match="no identifier in common"):
         evaluate_identities(frame_of([1]), frame_of([1], kind="device"))
+
+
+@settings(max_examples=100, deadline=None)
+@given(ROWS, st.sampled_from(["identifiers", "events"]))
+def test_errors_are_the_pairs_that_are_wrong(rows, unit):
+    found, true, weights = (list(column) for column in zip(*rows, strict=True))
+    errors = identity_errors(frame_of(found, weights), frame_of(true), unit=unit, limit=None)
+    units = [(f, t) for f, t, n in rows for _ in range(n if unit == "events" else 1)]
+    expected = {}
+    for a, b in combinations(units, 2):
+        if (a[0] == b[0]) != (a[1] == b[1]):
+            key = ("over-merged", str(a[0])) if a[0] == b[0] else ("under-merged", str(a[1]))
+            expected[key] = expected.get(key, 0) + 1
+    assert {
+        (error, person): pairs for error, person, pairs in errors.select("error", "person", "wrong_pairs").rows()
+    } == expected
+    for error, person, persons, size, largest in errors.select("error", "person", "persons", "units", "largest").rows():
+        side = error == "under-merged"
+        parts = Counter(one[not side] for one in units if str(one[side]) == person)
+        assert (persons, size, largest) == (len(parts), sum(parts.values()), max(parts.values()))
+    for part in errors.partition_by("error"):
+        assert part["wrong_pairs"].is_sorted(descending=True)
+
+
+def test_errors_show_some_identifiers_of_the_worst():
+    found, true = [1] * 7 + [2, 2], list("aaabbbcdd")
+    one = identity_errors(frame_of(found), frame_of(true), limit=1)
+    assert one.select("error", "person", "persons").rows() == [("over-merged", "1", 3)]
+    assert one["examples"].to_list() == [[f"cookie:k{at}" for at in range(5)]]
+    assert identity_errors(frame_of(true), frame_of(true)).is_empty()
+    with pytest.raises(ArgumentError, match="limit is 0"):
+        identity_errors(frame_of(found), frame_of(true), limit=0)

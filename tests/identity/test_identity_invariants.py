@@ -29,10 +29,10 @@ def checked(log, **options):
     people = stitch(log, **options)
     for name, frame in (("IDENTITY_MAP", people.map), ("LINKS", people.links), ("CONFLICTS", people.conflicts)):
         CONTRACTS[name].validate(frame)
-        assert frame.columns == list(CONTRACTS[name].columns)
-    assert people.aliases.schema == {"old_person": pl.Int64, "person": pl.Int64}
+        assert frame.columns == [*CONTRACTS[name].columns, *(["sources"] if name == "LINKS" else [])]
+    assert people.aliases.columns == ["old_person", "person", "merged_at"]
     counts = dict(people.summary().select("measure", "count").rows())
-    parts = ("own", "link", "live", "replay", "anonymous", "shared", "unidentified")
+    parts = ("own", "link", "live", "replay", "anonymous", "shared", "erased", "unidentified")
     assert sum(counts[f"events_{part}"] for part in parts) == counts["events"]
     for part in parts[:-1]:
         assert counts[f"events_{part}"] == people.labels["reason"].eq(part).sum()
@@ -152,7 +152,7 @@ def test_numbers_given_earlier_stay_resolvable(ids, cut):
     options = {"mode": "components", "unique": (), "max_per_person": None, "max_size": None}
     earlier = stitch(log_of(spaced(ids)[:cut], KINDS), **options)
     now = stitch(log_of(spaced(ids), KINDS), **options)
-    renamed = dict(now.aliases.rows())
+    renamed = dict(now.aliases.select("old_person", "person").rows())
     for old, person in zip(earlier.labels["person"], now.labels["person"], strict=False):
         assert renamed.get(old, old) == person
 

@@ -1,0 +1,148 @@
+"""Identities on disk: Parquet files and a manifest, written whole or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from cjm.errors import ArgumentError
+from cjm.identity._assignment import Assignment
+from cjm.identity._evidence import Declared, Evidence, Part, Policy
+from cjm.identity._identities import Identities
+from cjm.identity._merge import Refused
+from cjm.identity._names import Names
+from cjm.identity._numbers import Numbers, hash_ids
+from cjm.stores import read_store, read_table, write_store
+
+__all__ = ["open_identities", "write_identities"]
+
+_VERSION = 1
+_DECLARED = ("a", "b", "since", "until", "source")
+_REFUSED = ("a", "b", "rule", "events")
+_LABELS = ("person", "reason", "known")
+
+
+def write_identities(evidence: Evidence, found: Assignment, numbers: Numbers, path: Path) -> None:
+    """See :meth:`Identities.write`."""
+    policy = asdict(evidence.policy)
+    salt = policy.pop("salt")
+    manifest = {
+        "version": _VERSION,
+        "policy": policy,
+        "salt": None if salt is None else _mark_of(salt),
+        "kinds": list(evidence.kinds),
+        "unique": evidence.unique,
+        "sources": list(evidence.sources),
+        "blocked": {kind: list(texts) for kind, texts in evidence.blocked.items()},
+        "ignored": list(evidence.ignored),
+        "key": evidence.key.hex(),
+        "parts": len(evidence.parts),
+    }
+    tables = {
+        "nodes": pl.DataFrame(
+            {
+                "id": evidence.names.texts[: len(found.anchor)],
+                "kind": evidence.names.kind[: len(found.anchor)],
+                "anchor": found.anchor,
+                "barred": found.barred,
+                "tripped": found.tripped,
+                "number": numbers.of[: len(found.anchor)],
+            }
+        ),
+        "declared": pl.DataFrame(dict(zip(_DECLARED, evidence.declared.parts, strict=True))),
+        "refused": pl.DataFrame({name: getattr(found.refused, name) for name in _REFUSED}),
+        "apart": pl.DataFrame({"a": evidence.apart[:, 0], "b": evidence.apart[:, 1]}),
+        "erased": pl.DataFrame({"node": evidence.erased, "mark": evidence.marks}),
+        "consent": evidence.consent,
+        "dropped": evidence.dropped,
+    }
+    start = 0
+    for number, part in enumerate(evidence.parts):
+        rows = slice(start, start + len(part.time))
+        codes = {f"node {kind}": codes for kind, codes in enumerate(part.codes)}
+        labels = {name: getattr(found, name)[rows] for name in _LABELS}
+        tables[f"events-{number:04d}"] = pl.DataFrame({"time": part.time, **codes, **labels})
+        start = rows.stop
+    write_store(path, manifest, tables)
+
+
+def _mark_of(salt: str | bytes) -> int:
+    """Return a number by which a salt is known again; it does not give the salt away."""
+    return int(hash_ids(pl.Series(["salt"]), "salt", salt)[0])
+
+
+def open_identities(path: str | Path, *, salt: str | bytes | None = None) -> Identities:
+    """Open identities that :meth:`Identities.write` stored.
+
+    Parameters
+    ----------
+    path : str or Path
+    salt : str or bytes, optional
+        The salt they were made with.
+
+    Returns
+    -------
+    Identities
+        Equal to those that were stored. ``apply`` reads the log that it is given and compares it with what was stored.
+
+    Raises
+    ------
+    InputError
+        If the folder is no store, was written by another version, or a file in it is damaged.
+    ArgumentError
+        For another salt.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import cjm
+    >>> events = pl.DataFrame({"at": ["2026-01-01T10:00Z"], "what": ["home"], "who": ["a"]})
+    >>> log = cjm.scan_events({"web": cjm.Source(events, time="at", event="what", ids={"customer": "who"})})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     cjm.stitch(log).write(f"{folder}/people")
+    ...     open_identities(f"{folder}/people").apply(log).collect().height
+    1
+    """
+    folder = Path(path).absolute()
+    manifest = read_store(folder, _VERSION, "identities")
+    if manifest["salt"] != (None if salt is None else _mark_of(salt)):
+        raise ArgumentError.at("not the salt that the identities were made with", where="open_identities(salt=...)")
+    nodes, declared, refused, apart, erased = (
+        read_table(folder, name) for name in ("nodes", "declared", "refused", "apart", "erased")
+    )
+    parts, labels = [], []
+    for number in range(manifest["parts"]):
+        events = read_table(folder, f"events-{number:04d}")
+        codes = [events[f"node {kind}"].to_numpy() for kind in range(len(manifest["kinds"]))]
+        parts.append(Part(None, events["time"].to_numpy(), np.stack(codes)))
+        labels.append(events.select(_LABELS))
+    evidence = Evidence(
+        policy=Policy(**manifest["policy"], salt=salt),
+        kinds=tuple(manifest["kinds"]),
+        unique=manifest["unique"],
+        names=Names.of(nodes["id"], nodes["kind"].to_numpy()),
+        parts=tuple(parts),
+        declared=Declared(*(declared[name].to_numpy() for name in _DECLARED)),
+        sources=tuple(manifest["sources"]),
+        apart=np.stack([apart["a"].to_numpy(), apart["b"].to_numpy()], axis=1),
+        consent=read_table(folder, "consent"),
+        erased=erased["node"].to_numpy(),
+        marks=erased["mark"].to_numpy(),
+        key=bytes.fromhex(manifest["key"]),
+        dropped=read_table(folder, "dropped"),
+        blocked={kind: tuple(texts) for kind, texts in manifest["blocked"].items()},
+        ignored=tuple(manifest["ignored"]),
+    )
+    rows = pl.concat(labels)
+    found = Assignment(
+        nodes["anchor"].to_numpy(),
+        nodes["barred"].to_numpy(),
+        nodes["tripped"].to_numpy(),
+        Refused(*(refused[name].to_numpy() for name in _REFUSED)),
+        *(rows[name].to_numpy() for name in _LABELS),
+    )
+    of = nodes["number"].to_numpy()
+    return Identities(evidence, found, Numbers(of, np.sort(of[of >= 0])))

@@ -1,0 +1,122 @@
+"""Changes of a map equal stitching anew: more events and links, links undone, identifiers forgotten."""
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from identity_naive import SECOND, log_of
+from polars.testing import assert_frame_equal
+
+from cjm.identity import person_numbers, stitch
+
+SLOW = settings(max_examples=60, deadline=None)
+KINDS = ("customer", "card", "cookie", "device")
+IDS = st.sampled_from([None, None, "1", "2", "3", "4", "ž"])
+RARE = st.sampled_from([None, None, None, "1", "2", "3", "4"])
+ROW = st.tuples(
+    st.integers(0, 12), st.fixed_dictionaries({"customer": RARE, "card": RARE, "cookie": IDS, "device": IDS})
+)
+ONE = {"unique": "customer"}
+TWO = {"unique": ("customer", "card"), "replay": "4s"}
+MODES = st.sampled_from(
+    [
+        ONE,
+        TWO,
+        {**ONE, "as_of": "event", "stale": "3s"},
+        {**ONE, "stale": "3s", "replay": "4s"},
+        {**TWO, "mode": "components"},
+        {**ONE, "mode": "components", "max_size": 3},
+        {"unique": (), "mode": "components"},
+    ]
+)
+GUARDS = st.sampled_from([None, 1, 2])
+LINK = st.tuples(
+    st.sampled_from(KINDS),
+    st.sampled_from("123x"),
+    st.sampled_from(KINDS),
+    st.sampled_from("123x"),
+    st.none() | st.integers(0, 12),
+)
+
+
+def table(links):
+    """Make a link table of tuples ``(kind_a, id_a, kind_b, id_b, since, until)``, in seconds; the last two may lack."""
+    rows = [(*link, None, None)[:6] for link in links]
+    schema = ["kind_a", "id_a", "kind_b", "id_b", "since", "until"]
+    frame = pl.DataFrame(
+        rows, schema={name: pl.Int64 if name in ("since", "until") else pl.String for name in schema}, orient="row"
+    )
+    return frame.with_columns((pl.col("since", "until") * SECOND).cast(pl.Datetime("us", "UTC")))
+
+
+def assert_same(one, other):
+    for name in ("labels", "map", "links", "conflicts", "aliases"):
+        assert_frame_equal(getattr(one, name), getattr(other, name))
+    assert_frame_equal(one.summary(), other.summary())
+
+
+@SLOW
+@given(st.lists(ROW, max_size=14), st.lists(LINK, max_size=3), st.data())
+def test_updates_equal_one_run_over_everything(rows, links, data):
+    options = {**data.draw(MODES), "max_per_person": data.draw(GUARDS)}
+    rows = [(6, {"cookie": "1", "device": "9"}), *rows]
+    cuts = sorted(data.draw(st.lists(st.integers(1, len(rows)), min_size=1, max_size=3)))
+    cut = data.draw(st.integers(0, len(links)))
+    people = stitch(log_of(rows[: cuts[0]], KINDS), links=table(links[:cut]), **options)
+    for start, stop in zip(cuts, [*cuts[1:], len(rows)], strict=True):
+        people = people.update(log_of(rows[start:stop], KINDS))
+    people = people.update(links=table(links[cut:]))
+    assert_same(people, stitch(log_of(rows, KINDS), links=table(links), **options))
+
+
+@SLOW
+@given(st.lists(ROW, max_size=14), st.lists(LINK, max_size=3), st.lists(LINK, min_size=1, max_size=2), st.data())
+def test_unlinking_equals_a_run_that_denies(rows, links, denied, data):
+    options = {**data.draw(MODES), "max_per_person": data.draw(GUARDS), "links": table(links)}
+    rows = [(6, {"cookie": "1", "device": "9"}), *rows]
+    people = stitch(log_of(rows, KINDS), **options)
+    for kind_a, id_a, kind_b, id_b, _ in denied:
+        people = people.unlink(kind_a, id_a, kind_b, id_b)
+    assert_same(people, stitch(log_of(rows, KINDS), deny=table(denied).drop("since", "until"), **options))
+
+
+def numbers_of(kind, *texts):
+    return person_numbers(pl.Series(texts), kind).to_list()
+
+
+@SLOW
+@given(st.lists(ROW, max_size=12), st.lists(LINK, max_size=3), st.sampled_from("123"), st.data())
+def test_erasing_gives_events_to_nobody_else(rows, links, erased, data):
+    kind = data.draw(st.sampled_from(["customer", "cookie"]))
+    options = {**data.draw(MODES), "max_per_person": data.draw(GUARDS)}
+    rows = [(6, {"cookie": "1", "device": "9"}), *rows]
+    cut = data.draw(st.integers(1, len(rows)))
+    before = stitch(log_of(rows, KINDS), links=table(links), **options)
+    after = before.erase(kind, erased)
+    for frame in (after.map.select("kind", "id"), *(after.links.select(f"kind_{side}", f"id_{side}") for side in "ab")):
+        assert (kind, erased) not in frame.rows()
+    assert_same(after, after.erase(kind, erased))
+
+    # Later events with the identifier find it erased.
+    early = stitch(log_of(rows[:cut], KINDS), links=table(links), **options).erase(kind, erased)
+    assert_same(early.update(log_of(rows[cut:], KINDS)), after)
+
+    # Without the identifier the result is that of a log that never had it, but for what would go to somebody else.
+    gone = [
+        (at, {name: None if (name, text) == (kind, erased) else text for name, text in ids.items()}) for at, ids in rows
+    ]
+    kept = table([link for link in links if (kind, erased) not in ((link[0], link[1]), (link[2], link[3]))])
+    without = stitch(log_of(gone, KINDS), links=kept, **options)
+    shared_kind = kind not in options["unique"] if options["unique"] else True
+    if shared_kind:
+        assert_frame_equal(after.labels, without.labels)
+        return
+    own = numbers_of(kind, erased)[0]
+    for old, new, other, (_, ids) in zip(
+        before.labels["person"], after.labels.rows(), without.labels.rows(), rows, strict=True
+    ):
+        carried = {number for name, text in ids.items() if text for number in numbers_of(name, text)}
+        if old == own and new[0] is not None:
+            assert new[0] in carried
+            assert new[0] != own
+        if new[1] != "erased" and options.get("mode") != "components" and other[1] == new[1] == "own":
+            assert new[0] == other[0]
