@@ -161,6 +161,7 @@ def _in_sample(texts: pl.Series, share: float) -> pl.Series:
     _, offsets, data = array.buffers()
     ends = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
     hashed = siphash(
+        as_array(np.empty(0), np.uint8),
         as_array(np.frombuffer(data or b"", dtype=np.uint8), np.uint8),
         as_array(ends, np.int64),
         np.uint64(0),
