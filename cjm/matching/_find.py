@@ -18,6 +18,7 @@ import polars as pl
 from cjm.contracts import TIME
 from cjm.errors import ArgumentError
 from cjm.matching._program import Letters, Program, compile_patterns, tables_of
+from cjm.matching._run import Ran, run
 from cjm.matching._tables import Compiler
 from cjm.patterns import Pattern, Step
 
@@ -191,10 +192,10 @@ def _matches(
     if occurrence not in _OCCURRENCES:
         raise ArgumentError.unknown("occurrence", str(occurrence), _OCCURRENCES, where="find(occurrence=...)")
     scanned = scan(journeys, patterns, occurrence=occurrence, known_to=known_to, near=False)
-    rows = np.concatenate([part[0] for part in scanned])
+    rows = np.concatenate([part.rows for part in scanned])
     order = np.argsort(rows[:, 0], kind="stable")
     edges = np.searchsorted(rows[:, 0], np.arange(len(patterns) + 1), sorter=order)
-    refused = sum((part[2] for part in scanned), np.zeros(len(patterns), dtype=np.int64))
+    refused = sum((part.refused for part in scanned), np.zeros(len(patterns), dtype=np.int64))
     result = {}
     for number, name in enumerate(patterns):
         mine = rows[order[edges[number] : edges[number + 1]]]
@@ -217,13 +218,13 @@ def _warn(refused: Mapping[str, int]) -> None:
 
 def scan(
     journeys: Journeys, patterns: Mapping[str, Pattern], *, occurrence: Occurrence, known_to: int, near: bool
-) -> list[tuple[IntArray, IntArray, IntArray]]:
+) -> list[Ran]:
     """Run the kernel over all persons: matches, near misses and refused attempts, range by range."""
     program = compile_patterns(list(patterns), tables_of(patterns), Compiler(journeys))
     arrays = journeys.arrays
     whole = None if program.tests else program.letters(arrays.code, 0, len(arrays.code))
 
-    def one(persons: tuple[int, int]) -> tuple[IntArray, IntArray, IntArray]:
+    def one(persons: tuple[int, int]) -> Ran:
         return _scan(arrays, program, whole, persons, occurrence, known_to, near)
 
     ranges = _ranges(arrays.offsets)
@@ -241,28 +242,12 @@ def _scan(
     occurrence: Occurrence,
     known_to: int,
     near: bool,
-) -> tuple[IntArray, IntArray, IntArray]:
+) -> Ran:
     """Run the kernel over a range of persons."""
-    from cjm.kernels import matching
-    from cjm.kernels._jit import as_array
-
-    modes = {"first": matching.FIRST, "non_overlapping": matching.NON_OVERLAPPING, "all": matching.ALL}
     start, stop = persons
     first, last = int(arrays.offsets[start]), int(arrays.offsets[stop])
-    letters = program.letters(arrays.code, first, last) if whole is None else whole
-    found: tuple[IntArray, IntArray, IntArray] = matching.scan(
-        start,
-        stop,
-        as_array(arrays.offsets, np.int64),
-        as_array(arrays.time, np.int64),
-        as_array(letters.letter if whole is None else letters.letter[first:last], np.int32),
-        *letters.tables,
-        program.arrays,
-        modes[occurrence],
-        known_to,
-        near,
-    )
-    return found
+    letters = program.letters(arrays.code, first, last) if whole is None else whole.part(first, last)
+    return run(program, letters, arrays.offsets, arrays.time, persons, mode=occurrence, known_to=known_to, near=near)
 
 
 def named_patterns(patterns: Patterns) -> dict[str, Pattern]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,10 @@ class Letters:
         from cjm.kernels._jit import as_array
 
         return as_array(self.wake, np.uint64), as_array(self.react_at, np.int64), as_array(self.reactions, np.int64)
+
+    def part(self, start: int, stop: int) -> Letters:
+        """Return some of the events."""
+        return replace(self, letter=self.letter[start:stop])
 
 
 @dataclass(frozen=True, eq=False)
