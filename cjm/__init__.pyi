@@ -19,6 +19,7 @@ from .journeys import Journeys as Journeys
 from .journeys import build_journeys as build_journeys
 from .journeys import open_journeys as open_journeys
 from .matching import find as find
+from .matching import near_misses as near_misses
 from .measure import Goal as Goal
 from .measure import Kpi as Kpi
 from .measure import cohort as cohort

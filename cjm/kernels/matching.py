@@ -1,7 +1,7 @@
 """The one matcher: many patterns in one pass over the events of persons, from nothing or from a saved state.
 
 A pattern is a few rows of small integers: one of ``moments`` (the pattern), one of ``waits`` for each wait between two
-events of a match, one of ``absences`` for each event that must not come (columns: ``matching_parts``). For each wait
+events of a match, one of ``absences`` for each event that must not come (columns: ``matching_columns``). For each wait
 the attempts that stand there are kept, oldest first. Later attempts have later starts, so the newest attempt that is
 ready gives the latest start. An attempt is dominated, and may be dropped, when a newer one is ready at least as soon:
 only a shortest time or a count can make it otherwise.
@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from cjm.kernels._jit import kernel
-from cjm.kernels.matching_parts import (
+from cjm.kernels.matching_columns import (
     ABSENCE_ROW,
     ABSENCES,
     ABSENT,
@@ -39,7 +39,6 @@ from cjm.kernels.matching_parts import (
     LAST_TIME,
     MISSED,
     NEEDED,
-    NON_OVERLAPPING,
     PATTERN,
     PENDING,
     PERSON,
@@ -68,18 +67,10 @@ from cjm.kernels.matching_parts import (
     WAITS,
     WINDOW,
     WITHIN,
-    close,
-    expire,
-    fire,
-    load,
-    miss,
-    note,
-    room,
-    save,
-    scratch,
 )
+from cjm.kernels.matching_parts import close, expire, fire, load, miss, note, room, save, scratch
 
-__all__ = ["ALL", "FIRST", "NON_OVERLAPPING", "REFUSED", "run"]
+__all__ = ["run"]
 
 
 @kernel
@@ -134,12 +125,12 @@ def run(  # type: ignore[no-untyped-def]
     while True:
         # pass over what cannot change anything
         limit = last if resuming else stop
-        at = limit
+        shown = limit
         for k in range(np.uint64(i - origin), np.uint64(limit - origin)):  # unsigned: no test for negative indices
             if wake[np.uint32(letter[k])] & awake != 0:
-                at = np.int64(k) + origin
+                shown = np.int64(k) + origin
                 break
-        i = at
+        i = shown
         if i >= last:
             if resuming:
                 if person >= person_start:

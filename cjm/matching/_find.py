@@ -17,8 +17,8 @@ import polars as pl
 
 from cjm.contracts import TIME
 from cjm.errors import ArgumentError
-from cjm.matching._program import Letters, Program, compile_patterns, tables_of
-from cjm.matching._run import Ran, run
+from cjm.matching._program import Letters, Program, Ran, compile_patterns, tables_of
+from cjm.matching._run import run
 from cjm.matching._tables import Compiler
 from cjm.patterns import Pattern, Step
 
@@ -31,6 +31,7 @@ __all__ = [
     "Patterns",
     "find",
     "find_matches",
+    "known_until",
     "named_patterns",
     "parts_of",
     "scan",
@@ -126,7 +127,7 @@ def find(
     ('followed', datetime.timedelta(days=1))
     """
     named = named_patterns(patterns)
-    known_to = _known_to(journeys, complete_until)
+    known_to = known_until(journeys, complete_until)
     refused: dict[str, int] = {}
     parts = []
     for bucket in parts_of(journeys, named):
@@ -171,7 +172,7 @@ def find_matches(
     complete_until: datetime | None = None,
 ) -> dict[str, Matches]:
     """Return the matches of each pattern as positions; parameters as for :func:`find`."""
-    found = _matches(journeys, patterns, occurrence, _known_to(journeys, complete_until))
+    found = _matches(journeys, patterns, occurrence, known_until(journeys, complete_until))
     _warn({name: matches.refused for name, matches in found.items()})
     return found
 
@@ -268,7 +269,8 @@ def _read(pattern: Pattern | str) -> Pattern:
     return pattern if isinstance(pattern, Pattern) else Pattern.parse(pattern)
 
 
-def _known_to(journeys: Journeys, complete_until: datetime | None) -> int:
+def known_until(journeys: Journeys, complete_until: datetime | None) -> int:
+    """Return the time up to which the data are complete, microseconds."""
     if complete_until is None:
         return journeys.end
     if not isinstance(complete_until, datetime) or complete_until.tzinfo is None:

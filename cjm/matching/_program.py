@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from cjm.kernels.matching_columns import BEGIN, ENDING, NEEDED, WAIT_ROW, WAITS
 from cjm.matching._tables import Compiler, Condition, Flags
 from cjm.patterns import Pattern, Selector, Step, waits_of
 
-__all__ = ["FOREVER", "Letters", "Program", "compile_patterns", "tables_of"]
+__all__ = ["FOREVER", "Letters", "Program", "Ran", "compile_patterns", "tables_of"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -42,7 +43,7 @@ class Letters:
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """Patterns as rows of small integers; see ``cjm.kernels.matching_steps``. ``selectors`` give each bit a meaning."""
+    """Patterns as rows of small integers, see ``cjm.kernels.matching_columns``; ``selectors`` says what a bit means."""
 
     moments: IntArray
     waits: IntArray
@@ -52,7 +53,7 @@ class Tables:
     @property
     def width(self) -> int:
         """The largest number of events that are matched and remembered."""
-        return int(self.moments[:, 4].max(initial=0)) + 1
+        return int(self.moments[:, WAITS].max(initial=0)) + 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,7 @@ class Program:
                 origin, lost = origin[used], lost[used]
         bits = self.bits[origin] & ~lost
         moments = self.tables.moments
-        wake = ((bits & moments[:, 0]) != 0).any(axis=1).astype(np.uint64)
+        wake = ((bits & moments[:, BEGIN]) != 0).any(axis=1).astype(np.uint64)
         matters = (bits & _later(self.tables)) != 0
         for m in range(len(moments)):
             wake |= matters[:, m].astype(np.uint64) << np.uint64(1 + m % 63)
@@ -110,11 +111,32 @@ class Program:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Ran:
+    """What the kernel found; the columns are those of ``cjm.kernels.matching_columns``.
+
+    Attributes
+    ----------
+    rows, misses, saved : ndarray of int64
+        Matches, attempts that came to nothing, state.
+    refused : ndarray of int64
+        Attempts for which there was no room, by pattern.
+    suppressed : int
+        Matches that followed the last one too soon.
+    """
+
+    rows: IntArray
+    misses: IntArray
+    saved: IntArray
+    refused: IntArray
+    suppressed: int
+
+
 def _later(tables: Tables) -> IntArray:
     """Return for each pattern the bits that matter once it has begun."""
-    later = tables.moments[:, 7].copy()
-    for m, (first, count) in enumerate(tables.moments[:, 3:5]):
-        later[m] |= np.bitwise_or.reduce(tables.waits[first : first + count, 9], initial=0)
+    later = tables.moments[:, ENDING].copy()
+    for m, (first, count) in enumerate(tables.moments[:, [WAIT_ROW, WAITS]]):
+        later[m] |= np.bitwise_or.reduce(tables.waits[first : first + count, NEEDED], initial=0)
     return later
 
 

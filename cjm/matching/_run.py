@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import numpy.typing as npt
 
-from cjm.matching._program import Letters, Program
+from cjm.kernels import matching_columns as columns
+from cjm.matching._plain import run_plain
+from cjm.matching._program import IntArray, Letters, Program, Ran
 
-__all__ = ["Ran", "run"]
-
-IntArray = npt.NDArray[np.int64]
+__all__ = ["run", "run_plain"]
 
 _ROOM = 1 << 16  # rows
-
-
-@dataclass(frozen=True, eq=False)
-class Ran:
-    """What the kernel found; the columns are those of ``cjm.kernels.matching_parts``.
-
-    Attributes
-    ----------
-    rows, misses, saved : ndarray of int64
-        Matches, attempts that came to nothing, state.
-    refused : ndarray of int64
-        Attempts for which there was no room, by pattern.
-    suppressed : int
-        Matches that followed the last one too soon.
-    """
-
-    rows: IntArray
-    misses: IntArray
-    saved: IntArray
-    refused: IntArray
-    suppressed: int
 
 
 def run(
@@ -52,21 +28,20 @@ def run(
 ) -> Ran:
     """Run the kernel over a range of persons, from nothing or from ``state``; see ``cjm.kernels.matching``."""
     from cjm.kernels import matching
-    from cjm.kernels import matching_parts as parts
     from cjm.kernels._jit import as_array
 
-    modes = {"first": matching.FIRST, "non_overlapping": matching.NON_OVERLAPPING, "all": matching.ALL}
-    nothing = np.empty((0, parts.HELD_TIMES), dtype=np.int64)
+    modes = {"first": columns.FIRST, "non_overlapping": columns.NON_OVERLAPPING, "all": columns.ALL}
+    nothing = np.empty((0, columns.HELD_TIMES), dtype=np.int64)
     state = nothing if state is None else state
     state_at = nothing[:, 0] if state_at is None else state_at
-    width = state.shape[1] - parts.HELD_TIMES
+    width = state.shape[1] - columns.HELD_TIMES
     patterns = len(program.tables.moments)
-    room = max(_ROOM, len(state)) + 4 * (patterns + int(program.tables.waits[:, parts.SLOTS].sum()))
+    room = max(_ROOM, len(state)) + 4 * (patterns + int(program.tables.waits[:, columns.SLOTS].sum()))
     refused, suppressed = np.zeros(patterns, dtype=np.int64), 0
     found: list[tuple[IntArray, IntArray, IntArray]] = []
     person, stop = persons
     while person < stop or not found:
-        rows = np.empty((room, parts.STEP_TIMES + width), dtype=np.int64)
+        rows = np.empty((room, columns.STEP_TIMES + width), dtype=np.int64)
         misses = np.empty((room if near else 0, 6), dtype=np.int64)
         saved = np.empty((room if len(state_at) else 0, state.shape[1]), dtype=np.int64)
         person, count, tally = matching.run(
@@ -86,11 +61,11 @@ def run(
             misses,
             saved,
         )
-        rows = rows[: tally[parts.FOUND]]
-        kept = rows[rows[:, parts.PATTERN] >= 0]
-        found.append((kept, misses[: tally[parts.MISSED]].copy(), saved[:count].copy()))
-        refused += tally[parts.REFUSED :]
-        suppressed += int(tally[parts.SUPPRESSED])
+        rows = rows[: tally[columns.FOUND]]
+        kept = rows[rows[:, columns.PATTERN] >= 0]
+        found.append((kept, misses[: tally[columns.MISSED]].copy(), saved[:count].copy()))
+        refused += tally[columns.REFUSED :]
+        suppressed += int(tally[columns.SUPPRESSED])
         room *= 2
     matches, ended, left = (np.concatenate(part) if len(part) > 1 else part[0] for part in zip(*found, strict=True))
     return Ran(matches, ended, left, refused, suppressed)

@@ -39,10 +39,14 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = MappingProxyType(
 
 
 class Compiler:
-    """Looks names up in ``journeys``, and keeps the results of attribute tests, which patterns may share."""
+    """Looks names up in ``journeys``, and keeps the results of attribute tests, which patterns may share.
 
-    def __init__(self, journeys: Journeys) -> None:
+    With ``partial``, the journeys are a part of what there is: a name that does not occur stands for no event.
+    """
+
+    def __init__(self, journeys: Journeys, *, partial: bool = False) -> None:
         self.journeys = journeys
+        self.partial = partial
         touchpoints = journeys.touchpoints
         self.code = {name: code for code, name in enumerate(touchpoints["touchpoint"].to_list())}
         self.names = {kind: touchpoints[kind].cast(pl.String) for kind in ("channel", "event")}
@@ -60,9 +64,11 @@ class Compiler:
         return np.concatenate([self.codes_of_name(name, where) for name in selector.names])
 
     def codes_of_name(self, name: Name, where: str) -> IntArray:
-        """Return the codes of one name; there is at least one, unless it stands for every touchpoint."""
+        """Return the codes of one name; there is at least one, unless it stands for every touchpoint or for a part."""
         if name.channel is not None and name.event is not None:
             touchpoint = f"{name.channel}:{name.event}"
+            if self.partial and touchpoint not in self.code:
+                return np.empty(0, dtype=np.int64)
             if touchpoint not in self.code:
                 raise ArgumentError.unknown("touchpoint", touchpoint, self.code, where=where)
             return np.array([self.code[touchpoint]], dtype=np.int64)
@@ -71,7 +77,7 @@ class Compiler:
         kind, part = ("channel", name.channel) if name.channel is not None else ("event", name.event)
         assert part is not None
         found = (self.names[kind] == part).to_numpy()
-        if not found.any():
+        if not found.any() and not self.partial:
             raise ArgumentError.unknown(kind, part, self.names[kind].unique().to_list(), where=where)
         return np.flatnonzero(found)
 
