@@ -46,6 +46,10 @@ from .mining import contrast as contrast
 from .mining import mine_itemsets as mine_itemsets
 from .mining import mine_rules as mine_rules
 from .mining import mine_sequences as mine_sequences
+from .moments import Moment as Moment
+from .moments import Running as Running
+from .moments import Watch as Watch
+from .moments import WatchState as WatchState
 from .patterns import Pattern as Pattern
 from .patterns import pattern as pattern
 from .survival import Churn as Churn

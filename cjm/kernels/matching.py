@@ -245,7 +245,7 @@ def run(  # type: ignore[no-untyped-def]
                             if t - attempts[k, START_TIME] <= span and (
                                 waits[w, STRICT] == 0 or i - attempts[k, LAST] == waits[w, COUNT]
                             ):
-                                ready = k
+                                ready = np.int64(k)
                                 attempts[k, USED] = 1
                             break  # older attempts began earlier, and have let more events pass
                     if bits & waits[w, UNLESS] != 0:

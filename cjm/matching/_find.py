@@ -34,6 +34,7 @@ __all__ = [
     "known_until",
     "named_patterns",
     "parts_of",
+    "ranges_of",
     "scan",
     "touchpoints_of",
     "unusable",
@@ -228,7 +229,7 @@ def scan(
     def one(persons: tuple[int, int]) -> Ran:
         return _scan(arrays, program, whole, persons, occurrence, known_to, near)
 
-    ranges = _ranges(arrays.offsets)
+    ranges = ranges_of(arrays.offsets)
     if len(ranges) == 1:
         return [one(ranges[0])]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -286,7 +287,7 @@ def _joined(parts: Iterable[IntArray]) -> IntArray:
     return np.concatenate([np.empty(0, dtype=np.int64), *parts])
 
 
-def _ranges(offsets: IntArray) -> list[tuple[int, int]]:
+def ranges_of(offsets: IntArray) -> list[tuple[int, int]]:
     """Cut the persons into runs of about equally many events."""
     events = int(offsets[-1])
     cuts = np.searchsorted(offsets, np.arange(0, events, _EVENTS_A_TASK))
