@@ -1,4 +1,7 @@
-"""The command line: ``cjm run``, ``check``, ``demo``, ``report``. Exit codes: 0 done, 1 failed, 2 wrong call."""
+"""The command line: ``cjm run``, ``check``, ``watch``, ``demo``, ``report``.
+
+Exit codes: 0 done, 1 failed, 2 wrong call, 75 busy: try again.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,14 @@ import json
 import logging
 import os
 import sys
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cjm.errors import ArgumentError, CjmError, ConfigError, InputError
+from cjm.errors import ArgumentError, BusyError, CjmError, ConfigError, InputError
 
 __all__ = ["app", "main"]
 
@@ -62,6 +66,31 @@ def check(configuration: Configuration) -> None:
 
 
 @app.command()
+def watch(
+    configuration: Configuration,
+    batch: Annotated[
+        list[str] | None,
+        typer.Option(help="A file of events, or NAME=FILE with the name of its source; may be repeated."),
+    ] = None,
+    advance_to: Annotated[
+        datetime | None,
+        typer.Option(help="All events up to this time (UTC) have come.", formats=["%Y-%m-%dT%H:%M:%SZ"]),
+    ] = None,
+) -> None:
+    """Take a batch of events in, and write the moments found. The same batch again changes nothing."""
+    from cjm import job
+
+    clock = None if advance_to is None else advance_to.replace(tzinfo=UTC)
+    done = job.watch(job.load_config(configuration), batch or [], advance_to=clock)
+    if done.folder is None:
+        typer.echo(f"batch {done.name} was taken in before: nothing to do")
+        return
+    typer.echo("; ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in done.counts.items()))
+    typer.echo(f"matches: {done.folder / 'matches.parquet'}")
+    typer.echo(f"late: {done.folder / 'late.parquet'}")
+
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where the report and the tables go.")] = Path("cjm-demo"),
 ) -> None:
@@ -100,7 +129,7 @@ def main() -> None:
         code = 0
     except CjmError as error:
         typer.echo(f"error: {error}", err=True)
-        code = 2 if isinstance(error, ArgumentError) else 1
+        code = 2 if isinstance(error, ArgumentError) else 75 if isinstance(error, BusyError) else 1
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     sys.stdout.flush()

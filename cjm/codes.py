@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from threading import Lock
 
@@ -14,6 +15,7 @@ __all__ = ["Dictionary", "Numbering", "highest", "ranked"]
 IntArray = npt.NDArray[np.int64]
 
 _NULL = 2**32 - 1
+_FEW = 20_000  # rows that are done before the compiler would have started
 
 
 class Dictionary:
@@ -65,6 +67,11 @@ class Dictionary:
         of a longer one says where it is stored; equal texts of one page of a file mostly share the place, so within
         the piece each place is looked at once.
         """
+        if len(part) <= _FEW and "cjm.kernels.coding" not in sys.modules:
+            known = np.flatnonzero(part.is_not_null().to_numpy())
+            few = np.full(len(part), _NULL, dtype=np.uint32)
+            few[known] = self._number(part, known, clean)
+            return few
         array = part.to_arrow(compat_level=pl.CompatLevel.newest())
         views = np.frombuffer(array.buffers()[1], dtype=np.uint64)
         views = views[2 * array.offset : 2 * (array.offset + len(part))].reshape(-1, 2)

@@ -19,9 +19,9 @@ from cjm.job._check import check_kinds
 from cjm.job._config import Config
 from cjm.job._paths_to_churn import paths_to_churn
 from cjm.job._persons import at_risk
+from cjm.job._watch import moments_found
 from cjm.journeys import Journeys
 from cjm.matching import unusable
-from cjm.moments import Moment, detect
 from cjm.patterns import Pattern
 from cjm.progress import Steps
 
@@ -79,10 +79,7 @@ def analyse(config: Config, steps: Steps) -> Analysis:
             step.rows_out = found.tables["subjects"].height
     if config.moments:
         with steps.step("moments", len(journeys.arrays.time)) as step:
-            patterns = {name: Pattern.parse(section.pattern) for name, section in config.moments.items()}
-            usable = _usable(journeys, patterns, "moment", found)
-            watched = [Moment(name, pattern, config.moments[name].action) for name, pattern in usable.items()]
-            found.tables["moments"] = detect(journeys, watched)
+            found.tables["moments"] = moments_found(config, journeys, found.warnings)
             step.rows_out = found.tables["moments"].height
     return found
 

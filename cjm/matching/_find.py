@@ -311,13 +311,20 @@ def touchpoints_of(journeys: Journeys, selector: str) -> list[str]:
     return journeys.touchpoints["touchpoint"].gather(codes).to_list()
 
 
-def unusable(journeys: Journeys, patterns: Mapping[str, Pattern]) -> dict[str, str]:
-    """Return the patterns that name a touchpoint or attribute that is not there, with the reason."""
+def unusable(journeys: Journeys, patterns: Mapping[str, Pattern], *, added: Sequence[str] = ()) -> dict[str, str]:
+    """Return the patterns that name a touchpoint or attribute that is not there, with the reason.
+
+    Attributes in ``added`` will be there.
+    """
     compiler = Compiler(journeys)
     found = {}
     for name, pattern in patterns.items():
         try:
-            compile_patterns([name], tables_of({name: pattern}), compiler)
+            for selector in tables_of({name: pattern}).selectors[0]:
+                compiler.codes(selector, f"pattern {name!r}")
+                tests = tuple(test for test in selector.tests if test.attribute not in added)
+                if selector.expression or tests:
+                    compiler.events(selector.expression or tests, f"pattern {name!r}")
         except ArgumentError as error:
             found[name] = str(error)
     return found

@@ -190,7 +190,7 @@ def _amounts(figure: Running, view: Journeys, compiler: Compiler) -> npt.NDArray
 
 
 def _adder(events: int) -> Callable[..., None]:
-    if events <= _FEW and "numba" not in sys.modules:
+    if events <= _FEW and "cjm.kernels.moments" not in sys.modules:
         return _add_plainly
     from cjm.kernels.moments import running
 

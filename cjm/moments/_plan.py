@@ -143,7 +143,7 @@ class Plan:
         compiler = Compiler(view, partial=partial)
         program = compile_patterns([moment.name for moment in self.moments], self.tables, compiler)
         arrays = view.arrays
-        if len(arrays.time) <= _FEW and "numba" not in sys.modules:
+        if len(arrays.time) <= _FEW and "cjm.kernels.matching" not in sys.modules:
             letters = program.letters(arrays.code, 0, len(arrays.code))
             parts = [
                 run_plain(
