@@ -58,7 +58,8 @@ def watch(config: Config, batch: str | Path | Sequence[str], *, advance_to: date
     ----------
     config : Config
     batch : str, Path or sequence of str
-        A file, or ``NAME=FILE`` where it is not clear whose it is; several make one batch. It may be empty if ``advance_to`` is given.
+        A file, or ``NAME=FILE`` where it is not clear whose it is; several make one batch. It
+        may be empty if ``advance_to`` is given.
     advance_to : datetime, optional
         Every event up to then has come; see :meth:`cjm.Watch.advance_to`.
 

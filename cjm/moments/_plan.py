@@ -143,7 +143,7 @@ class Plan:
         compiler = Compiler(view, partial=partial)
         program = compile_patterns([moment.name for moment in self.moments], self.tables, compiler)
         arrays = view.arrays
-        if len(arrays.time) <= _FEW and "cjm.kernels.matching" not in sys.modules:
+        if _plainly(len(arrays.time)):
             letters = program.letters(arrays.code, 0, len(arrays.code))
             parts = [
                 run_plain(
@@ -257,6 +257,11 @@ class Plan:
         fired = ~figure & (place == 17) & (complete >= rows[:, HELD_END] + np.maximum(moments[m, ONCE] - 1, 0))
         idle: npt.NDArray[np.bool_] = (waiting & over) | fired | (figure & (rows[:, HELD_END] <= complete + 1))
         return idle
+
+
+def _plainly(events: int) -> bool:
+    """Tell whether plain Python would be done before the compiled matcher is loaded."""
+    return events <= _FEW and "cjm.kernels.matching" not in sys.modules
 
 
 def _split(held: IntArray, held_at: IntArray) -> tuple[IntArray, IntArray, IntArray]:

@@ -174,7 +174,7 @@ class Watch:
         state = self._taken_up(state)
         person = state.late["person"].unique().sort()
         past = checked(history, self._plan.needs)
-        past = past.filter(pl.col("person").is_in(person), pl.col("time").to_physical() <= state.reached)
+        past = past.filter(pl.col("person").is_in(person.implode()), pl.col("time").to_physical() <= state.reached)
         begun = replace(self._nothing(), seen=state.seen)
         waiting = (past, _joined(past, state.late))
         (before, _), (after, new) = (
@@ -194,7 +194,7 @@ class Watch:
         return changes, replace(
             state,
             late=state.late.clear(),
-            pending=pl.concat([state.pending.filter(~pl.col("person").is_in(person)), new.pending]),
+            pending=pl.concat([state.pending.filter(~pl.col("person").is_in(person.implode())), new.pending]),
             layers=state.layers.with_layer(Layer.of(numbers, rows), self._idle(state.complete)),
         )
 
@@ -217,7 +217,7 @@ class Watch:
             again.select(*keys, "repeat", "pending", "fresh"), on=keys, how="inner", maintain_order="left"
         )
         found = pl.concat([found, kept.select(found.columns)])
-        untouched = state.pending.filter(~pl.col("person").is_in(pl.Series(person)))
+        untouched = state.pending.filter(~pl.col("person").is_in(pl.Series(person).implode()))
         return plan.public(found.filter(~pl.col("pending"))), replace(
             state,
             layers=state.layers.with_layer(Layer.of(person, outcome.saved), self._idle(complete)),
