@@ -12,6 +12,7 @@ import pytest
 
 from cjm.job._config import (
     ChurnSection,
+    ContextSection,
     FunnelSection,
     GoalSection,
     IdentitySection,
@@ -21,6 +22,7 @@ from cjm.job._config import (
     MomentSection,
     OutputSection,
     SourceSection,
+    WatchSection,
 )
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,6 +60,8 @@ def test_every_key_of_the_configuration_is_documented() -> None:
         MiningSection,
         ChurnSection,
         MomentSection,
+        ContextSection,
+        WatchSection,
     )
     keys = {key for section in sections for key in section.model_fields} - {"funnel", "goals", "kpis", "patterns"}
     keys |= {f"funnel.{key}" for key in FunnelSection.model_fields} | {"patterns.NAME"}

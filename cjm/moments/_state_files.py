@@ -45,7 +45,7 @@ def save_state(state: WatchState, folder: Path) -> None:
     text = json.dumps(head, ensure_ascii=False, sort_keys=True)
     write_bytes(folder / _HEAD, json.dumps({"sha256": _hash(text.encode()), "state": text}).encode())
     used = {entry["file"] for entry in (*head["layers"], *head["frames"].values())}
-    for path in folder.glob("*.bin"):
+    for path in (*folder.glob("*.bin"), *folder.glob(".*.part")):  # the latter of a process that was killed
         if path.name not in used:
             path.unlink(missing_ok=True)
 
