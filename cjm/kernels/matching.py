@@ -303,6 +303,8 @@ def run(  # type: ignore[no-untyped-def]
                         for k in range(j + 1):
                             rows[row, STEP_TIMES + k] = attempts[ready, TIMES + k]
                         rows[row, STEP_TIMES + j + 1] = t
+                        for k in range(j + 2, width):
+                            rows[row, STEP_TIMES + k] = 0
                     if confirm >= 0:
                         rows[row, BEFORE] = tail[m]
                         tail[m] = row

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from cjm.contracts import TIME
+from cjm.durations import DAY_US
 from cjm.errors import ArgumentError
 from cjm.journeys import Journeys
 from cjm.kernels.matching_columns import HELD_END, HELD_SEEN, HELD_START, PLACE, WHO
@@ -158,7 +160,8 @@ def figures(
         value[mine[:, WHO]] = mine[:, HELD_SEEN].copy().view(np.float64)
         out = np.empty(len(arrays.time))
         if len(arrays.time):
-            starts = periods(figure.every, figure.time_zone, int(arrays.time.min()), int(arrays.time.max())).starts
+            days = (int(arrays.time.min()) // DAY_US, int(arrays.time.max()) // DAY_US)
+            starts = _starts(figure.every, figure.time_zone, *days)
             place = np.searchsorted(starts, arrays.time, side="right") - 1
             amount = _amounts(figure, view, compiler)
             _adder(len(out))(arrays.offsets, starts[place], amount, since, value, out)
@@ -171,6 +174,12 @@ def figures(
         rows[:, HELD_START], rows[:, HELD_END] = since[keep], until[keep]
         saved.append(rows)
     return pl.DataFrame(columns), np.concatenate(saved)
+
+
+@lru_cache(maxsize=64)
+def _starts(every: str, time_zone: str, first: int, last: int) -> IntArray:
+    """Return where the periods begin that hold the days from ``first`` to ``last``, counted from 1970."""
+    return periods(every, time_zone, first * DAY_US, (last + 1) * DAY_US - 1).starts
 
 
 def _amounts(figure: Running, view: Journeys, compiler: Compiler) -> npt.NDArray[np.float64]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -167,7 +168,7 @@ class Plan:
                     parts = list(pool.map(one, ranges))
         rows = np.concatenate([part.rows for part in parts])
         return Outcome(
-            self.found(view, rows),
+            self.found(view, rows) if len(rows) else self.nothing,
             np.concatenate([saved, *(part.saved for part in parts)]),
             sum(part.suppressed for part in parts),
             int(sum(part.refused.sum() for part in parts)),
@@ -226,13 +227,16 @@ class Plan:
             }
         )
 
+    @cached_property
     def nothing(self) -> pl.DataFrame:
-        """Return no matches, as ``found`` would."""
+        """No matches, as ``found`` would return them."""
         view = viewed(no_events(), np.empty(0, dtype=np.int64), ())
         return self.found(view, np.empty((0, STEP_TIMES + self.tables.width), dtype=np.int64))
 
     def public(self, found: pl.DataFrame) -> pl.DataFrame:
         """Return contract MATCHES: give each match its number, and sort them."""
+        if found.is_empty():
+            return self.nobody
         seeds = np.array([int(version, 16) for version in self.versions], dtype=np.uint64)
         number = found["number"].to_numpy()
         mixed = seeds[number] if len(seeds) else np.empty(0, dtype=np.uint64)
@@ -241,6 +245,12 @@ class Plan:
         ids = pl.Series("match_id", (mixed >> np.uint64(1)).astype(np.int64))
         numbered = found.with_columns(ids).sort("number", "person", "end", "start", "repeat")
         return numbered.select(*CONTRACTS["MATCHES"].columns, *self.schema)
+
+    @cached_property
+    def nobody(self) -> pl.DataFrame:
+        """No matches, as ``public`` would return them."""
+        number = pl.lit(None, dtype=pl.Int64).alias("match_id")
+        return self.nothing.with_columns(number).select(*CONTRACTS["MATCHES"].columns, *self.schema)
 
     def idle(self, rows: IntArray, complete: int) -> npt.NDArray[np.bool_]:
         """Tell which saved rows can no longer matter after ``complete``."""

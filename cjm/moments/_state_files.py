@@ -40,7 +40,7 @@ def save_state(state: WatchState, folder: Path) -> None:
         head["layers"].append(layer.stored)
     for name in _FRAMES:
         buffer = io.BytesIO()
-        getattr(state, name).write_ipc(buffer)
+        getattr(state, name).rechunk().write_ipc(buffer)
         head["frames"][name] = _put(folder, buffer.getvalue())
     text = json.dumps(head, ensure_ascii=False, sort_keys=True)
     write_bytes(folder / _HEAD, json.dumps({"sha256": _hash(text.encode()), "state": text}).encode())

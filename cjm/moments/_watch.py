@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -132,8 +133,8 @@ class Watch:
             state,
             seen=seen,
             events=state.events + batch.height,
-            late=_joined(state.late, batch.filter(late)),
-            waiting=_joined(state.waiting, batch.filter(~late)),
+            late=_joined(state.late, batch.filter(late)) if late.any() else state.late,
+            waiting=_joined(state.waiting, batch.filter(~late) if late.any() else batch),
         )
         return self._shown(state, reached, max(state.complete, reached - 1))
 
@@ -175,7 +176,7 @@ class Watch:
         person = state.late["person"].unique().sort()
         past = checked(history, self._plan.needs)
         past = past.filter(pl.col("person").is_in(person.implode()), pl.col("time").to_physical() <= state.reached)
-        begun = replace(self._nothing(), seen=state.seen)
+        begun = replace(self._nothing, seen=state.seen)
         waiting = (past, _joined(past, state.late))
         (before, _), (after, new) = (
             self._shown(replace(begun, waiting=events), state.reached, state.complete) for events in waiting
@@ -204,25 +205,28 @@ class Watch:
         state = replace(state, reached=reached, complete=complete)
         ready = state.waiting["time"].to_physical() <= reached
         due = state.pending.filter(pl.col("confirmed_at").to_physical() <= complete)
-        events = state.waiting.filter(ready)
+        events, later = state.waiting, state.waiting.clear()
+        if not ready.all():
+            events, later = events.filter(ready), events.filter(~ready)
         person = np.unique(np.concatenate([events["person"].to_numpy(), due["person"].to_numpy()]))
         if not len(person):
-            return plan.public(plan.nothing()), state
+            return plan.nobody, state
         held, held_at = state.layers.rows_of(person, state.width)
         view = viewed(events, person, plan.needs)
         outcome = plan.run(view, complete, held=held, held_at=held_at, partial=True)
-        found, again = outcome.found.filter("fresh"), outcome.found.filter(~pl.col("fresh"))
-        keys = ["moment", "person"]
-        kept = state.pending.drop("repeat", "pending", "fresh").join(
-            again.select(*keys, "repeat", "pending", "fresh"), on=keys, how="inner", maintain_order="left"
-        )
-        found = pl.concat([found, kept.select(found.columns)])
-        untouched = state.pending.filter(~pl.col("person").is_in(pl.Series(person).implode()))
+        found, pending = outcome.found, state.pending
+        if pending.height:
+            touched = pending["person"].is_in(pl.Series(person).implode())
+            again = found.filter(~pl.col("fresh")).select("moment", "person", "repeat", "pending", "fresh")
+            known = pending.filter(touched).drop("repeat", "pending", "fresh")
+            kept = known.join(again, on=["moment", "person"], how="inner", maintain_order="left")
+            found = pl.concat([found.filter("fresh"), kept.select(found.columns)])
+            pending = pending.filter(~touched)
         return plan.public(found.filter(~pl.col("pending"))), replace(
             state,
             layers=state.layers.with_layer(Layer.of(person, outcome.saved), self._idle(complete)),
-            pending=pl.concat([untouched, found.filter("pending")]),
-            waiting=state.waiting.filter(~ready),
+            pending=pl.concat([pending, found.filter("pending")]),
+            waiting=later,
             suppressed=state.suppressed + outcome.suppressed,
             refused=state.refused + outcome.refused,
         )
@@ -230,22 +234,23 @@ class Watch:
     def _idle(self, complete: int) -> Idle:
         return lambda rows: self._plan.idle(rows, complete)
 
+    @cached_property
     def _nothing(self) -> WatchState:
-        """Return the state before the first event."""
+        """The state before the first event."""
         plan = self._plan
         return WatchState(
             moments=tuple((moment.name, version) for moment, version in zip(self.moments, plan.versions, strict=True)),
             context=tuple(repr(figure) for figure in plan.context),
             width=plan.width,
             layers=Layers(),
-            pending=plan.nothing(),
+            pending=plan.nothing,
             waiting=no_events(),
             late=no_events(),
         )
 
     def _taken_up(self, state: WatchState | None) -> WatchState:
         """Return a state that fits the moments: what it holds of those that have changed is left out."""
-        mine = self._nothing()
+        mine = self._nothing
         if state is None:
             return mine
         if (state.moments, state.context, state.width) == (mine.moments, mine.context, mine.width):
