@@ -7,8 +7,8 @@ renewals, handset changes, failed connections, spending and cash machines, among
 - ``failing``: the third failed connection within 2 hours after a handset change.
 - ``broke``: 50 or more spent this month, and then no funds at a cash machine.
 
-Every event that completes a moment is an answer, with the latest start. CPU seconds are those of all threads. The log is
-in memory before the clock starts, as a table for the peers and as journeys for cjm; the last rows are cjm from
+Every event that completes a moment is an answer, with the latest start. CPU seconds are those of all threads. The log
+is in memory before the clock starts, as a table for the peers and as journeys for cjm; the last rows are cjm from
 stored journeys, which are read and checked while the clock runs.
 """
 

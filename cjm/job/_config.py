@@ -287,7 +287,6 @@ class Config(_Section):
                 raise ConfigError.at(str(error), where=f"section [journeys.goals.{name}]") from error
         return found
 
-
     def watched(self) -> tuple[list[Moment], list[Running]]:
         """Return the moments of ``[moments]`` and the figures of ``[context]``.
 
