@@ -23,6 +23,7 @@ from .journeys import build_journeys as build_journeys
 from .journeys import consented as consented
 from .journeys import open_journeys as open_journeys
 from .matching import find as find
+from .matching import near_misses as near_misses
 from .measure import Goal as Goal
 from .measure import Kpi as Kpi
 from .measure import cohort as cohort
@@ -53,6 +54,10 @@ from .mining import mine_sequences as mine_sequences
 from .mining import mine_sequential_rules as mine_sequential_rules
 from .mining import sequence_times as sequence_times
 from .mining import split_persons as split_persons
+from .moments import Moment as Moment
+from .moments import Running as Running
+from .moments import Watch as Watch
+from .moments import WatchState as WatchState
 from .moments import decide as decide
 from .patterns import Pattern as Pattern
 from .patterns import pattern as pattern

@@ -1,4 +1,7 @@
-"""The command line: ``cjm run``, ``check``, ``demo``, ``report``. Exit: 0 done, 1 failed, 2 wrong input, 75 busy."""
+"""The command line: ``cjm run``, ``check``, ``watch``, ``demo``, ``report``.
+
+Exit codes: 0 done, 1 failed, 2 wrong input, 75 busy: try again.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import logging
 import os
 import sys
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -61,6 +65,31 @@ def check(configuration: Configuration) -> None:
     if found.faults:
         raise typer.Exit(2)
     typer.echo(f"{configuration}: ready to run")
+
+
+@app.command()
+def watch(
+    configuration: Configuration,
+    batch: Annotated[
+        list[str] | None,
+        typer.Option(help="A file of events, or NAME=FILE with the name of its source; may be repeated."),
+    ] = None,
+    advance_to: Annotated[
+        datetime | None,
+        typer.Option(help="All events up to this time (UTC) have come.", formats=["%Y-%m-%dT%H:%M:%SZ"]),
+    ] = None,
+) -> None:
+    """Take a batch of events in, and write the moments found. The same batch again changes nothing."""
+    from cjm import job
+
+    clock = None if advance_to is None else advance_to.replace(tzinfo=UTC)
+    done = job.watch(job.load_config(configuration), batch or [], advance_to=clock)
+    if done.folder is None:
+        typer.echo(f"batch {done.name} was taken in before: nothing to do")
+        return
+    typer.echo("; ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in done.counts.items()))
+    typer.echo(f"matches: {done.folder / 'matches.parquet'}")
+    typer.echo(f"late: {done.folder / 'late.parquet'}")
 
 
 @app.command()

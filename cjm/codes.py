@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from threading import Lock
 
@@ -15,6 +16,7 @@ IntArray = npt.NDArray[np.int64]
 
 _NULL = 2**32 - 1
 _LARGE = 1 << 22  # slots from which on tables grow more slowly
+_FEW = 20_000  # rows that are done before the compiler would have started
 
 
 class Dictionary:
@@ -65,6 +67,11 @@ class Dictionary:
         of a longer one says where it is stored; equal texts of one page of a file mostly share the place, so within
         the piece each place is looked at once.
         """
+        if len(part) <= _FEW and "cjm.kernels.coding" not in sys.modules:
+            known = np.flatnonzero(part.is_not_null().to_numpy())
+            few = np.full(len(part), _NULL, dtype=np.uint32)
+            few[known] = self._number(part, known, clean)
+            return few, few != _NULL
         from cjm.kernels.coding import look_up
 
         array = part.to_arrow(compat_level=pl.CompatLevel.newest())

@@ -185,6 +185,20 @@ CONTRACTS: Mapping[str, Contract] = MappingProxyType(
                 optional={"confirmed_at": TIME},
             ),
             _contract(
+                "MATCHES",
+                moment=_TEXT,
+                version=_TEXT,
+                pattern=_TEXT,
+                match_id=pl.Int64,
+                person=pl.Int64,
+                start=TIME,
+                end=TIME,
+                span=pl.Duration("us"),
+                confirmed_at=TIME,
+                steps=pl.List(TIME),
+                action=_TEXT,
+            ),
+            _contract(
                 "SUBJECTS", person=pl.Int64, entry=TIME, exit=TIME, duration=pl.Float64, churned=pl.Boolean, end=_TEXT
             ),
             _contract(

@@ -87,7 +87,7 @@ class RunError(CjmError):
 
 
 class BusyError(RunError):
-    """Another run is writing the same output; it may be tried again later."""
+    """Another process is at work where only one may be."""
 
 
 def did_you_mean(name: str, options: Iterable[str], *, show: int = 8) -> str:

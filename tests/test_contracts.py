@@ -52,6 +52,9 @@ FRAMES: dict[str, Callable[..., pl.DataFrame | pl.LazyFrame]] = {
     "OCCURRENCES": lambda log, people, journeys, subjects, model: cjm.find(
         journeys, "web:home -> web:product within 1h"
     ),
+    "MATCHES": lambda log, people, journeys, subjects, model: cjm.moments.detect(
+        journeys, [cjm.Moment("look", "web:home -> web:product within 1h")]
+    ),
     "SUBJECTS": lambda log, people, journeys, subjects, model: subjects.frame,
     "HAZARDS": lambda log, people, journeys, subjects, model: model.summary,
     "DECISIONS": lambda log, people, journeys, subjects, model: cjm.decide(

@@ -13,6 +13,7 @@ import pytest
 from cjm.job._config import (
     ChurnSection,
     CleaningSection,
+    ContextSection,
     FunnelSection,
     GoalSection,
     IdentitySection,
@@ -22,6 +23,7 @@ from cjm.job._config import (
     MomentSection,
     OutputSection,
     SourceSection,
+    WatchSection,
 )
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,9 +39,10 @@ def test_the_example_prints_what_is_shown() -> None:
     assert printed.getvalue() == shown
 
 
-def test_the_examples_of_the_verbs_run() -> None:
-    done = doctest.testfile(str(ROOT / "docs" / "verbs.md"), module_relative=False)
-    assert done.attempted > 15
+@pytest.mark.parametrize("page", ["verbs.md", "moments.md"])
+def test_the_examples_run(page: str) -> None:
+    done = doctest.testfile(str(ROOT / "docs" / page), module_relative=False)
+    assert done.attempted > 10
     assert done.failed == 0
 
 
@@ -60,6 +63,8 @@ def test_every_key_of_the_configuration_is_documented() -> None:
         MiningSection,
         ChurnSection,
         MomentSection,
+        ContextSection,
+        WatchSection,
     )
     keys = {key for section in sections for key in section.model_fields} - {"funnel", "goals", "kpis", "patterns"}
     keys |= {f"funnel.{key}" for key in FunnelSection.model_fields} | {"patterns.NAME"}

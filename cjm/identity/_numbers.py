@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from cjm.identity._names import Names
 __all__ = ["Numbers", "bytes_of", "hash_ids", "person_numbers"]
 
 Int64Array = npt.NDArray[np.int64]
+
+_FEW = 5_000  # texts that are hashed before the compiler would have started
 
 
 def person_numbers(ids: pl.Series, kind: str, *, salt: str | bytes | None = None) -> pl.Series:
@@ -115,23 +118,56 @@ def collision(kinds: str) -> Exception:
 
 def hash_ids(ids: pl.Series, kind: str, salt: str | bytes | None) -> Int64Array:
     """Return the numbers of texts, without a check for collisions; null counts as empty text."""
-    from cjm.kernels._jit import as_array
-    from cjm.kernels.siphash import siphash
-
-    prefix = np.frombuffer(f"{kind}\x1f".encode(), dtype=np.uint8)
-    data, offsets = bytes_of(ids.fill_null("") if ids.null_count() else ids)
+    prefix = f"{kind}\x1f".encode()
     key = np.zeros(2, dtype="<u8")
     if salt is not None:
         secret = salt.encode() if isinstance(salt, str) else salt
         key = np.frombuffer(hashlib.blake2b(secret, digest_size=16).digest(), dtype="<u8")
+    if len(ids) <= _FEW and "cjm.kernels.siphash" not in sys.modules:
+        texts = ids.fill_null("")
+        known = {text: _siphash(prefix + text.encode(), *key.tolist()) >> 1 for text in texts.unique()}
+        return np.array([known[text] for text in texts], dtype=np.int64)
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.siphash import siphash
+
+    data, offsets = bytes_of(ids.fill_null("") if ids.null_count() else ids)
     hashed = siphash(
-        as_array(prefix, np.uint8),
+        as_array(np.frombuffer(prefix, dtype=np.uint8), np.uint8),
         as_array(data, np.uint8),
         as_array(offsets, np.int64),
         np.uint64(key[0]),
         np.uint64(key[1]),
     )
     return (hashed >> np.uint64(1)).astype(np.int64)
+
+
+def _siphash(data: bytes, key0: int, key1: int) -> int:
+    """Return SipHash-2-4 of a text, as the kernel does: for a few, the compiler need not be started."""
+    v0, v1 = key0 ^ 0x736F6D6570736575, key1 ^ 0x646F72616E646F6D
+    v2, v3 = key0 ^ 0x6C7967656E657261, key1 ^ 0x7465646279746573
+    mask = 0xFFFFFFFFFFFFFFFF
+
+    def turn(times: int) -> None:
+        nonlocal v0, v1, v2, v3
+        for _ in range(times):
+            v0, v2 = (v0 + v1) & mask, (v2 + v3) & mask
+            v1 = ((v1 << 13 | v1 >> 51) & mask) ^ v0
+            v3 = ((v3 << 16 | v3 >> 48) & mask) ^ v2
+            v0 = (v0 << 32 | v0 >> 32) & mask
+            v2, v0 = (v2 + v1) & mask, (v0 + v3) & mask
+            v1 = ((v1 << 17 | v1 >> 47) & mask) ^ v2
+            v3 = ((v3 << 21 | v3 >> 43) & mask) ^ v0
+            v2 = (v2 << 32 | v2 >> 32) & mask
+
+    end = len(data) - len(data) % 8
+    words = [int.from_bytes(data[at : at + 8], "little") for at in range(0, end, 8)]
+    for word in (*words, int.from_bytes(data[end:], "little") | (len(data) & 0xFF) << 56):
+        v3 ^= word
+        turn(2)
+        v0 ^= word
+    v2 ^= 0xFF
+    turn(4)
+    return v0 ^ v1 ^ v2 ^ v3
 
 
 def bytes_of(texts: pl.Series) -> tuple[npt.NDArray[np.uint8], Int64Array]:

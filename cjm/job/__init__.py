@@ -1,7 +1,5 @@
-"""The configured batch run: one TOML file in, one folder of report, tables and manifest out."""
+"""The configured batch run: one TOML file in, one folder of report, tables and manifest out; and batches watched."""
 
-from cjm.job._check import check
-from cjm.job._config import Config, load_config
-from cjm.job._run import run
+import lazy_loader
 
-__all__ = ["Config", "check", "load_config", "run"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

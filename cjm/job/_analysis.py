@@ -21,10 +21,10 @@ from cjm.job._consent import for_analysis, for_lists
 from cjm.job._load import declared_log
 from cjm.job._paths_to_churn import paths_to_churn
 from cjm.job._persons import at_risk
+from cjm.job._watch import moments_found
 from cjm.job._work import Found, TableFiles, Work
 from cjm.journeys import Journeys
 from cjm.matching import unusable
-from cjm.moments import Moment, detect
 from cjm.patterns import Pattern
 from cjm.progress import Step, Steps
 
@@ -233,11 +233,7 @@ class Analysis:
         step.rows_out = found.tables["subjects"].height
 
     def _moments(self, folder: Path, found: Found, step: Step) -> None:
-        sections = self._config.moments
-        patterns = {name: Pattern.parse(section.pattern) for name, section in sections.items()}
-        usable = _usable(self._journeys, patterns, "moment", found)
-        watched = [Moment(name, pattern, sections[name].action) for name, pattern in usable.items()]
-        tables = {"moments": detect(self._journeys, watched)}
+        tables = {"moments": moments_found(self._config, self._journeys, found.warnings)}
         found.tables |= for_lists(self._config, tables, ["moments"], self._people, self._work.started, found)
         step.rows_out = found.tables["moments"].height
 

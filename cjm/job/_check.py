@@ -16,6 +16,7 @@ from cjm.files import check_replaceable
 from cjm.job._config import Config
 from cjm.job._load import declared_log
 from cjm.job._persons import read_table
+from cjm.job._watch import moments_found
 from cjm.journeys import Journeys, journeys_from_frame
 from cjm.matching import touchpoints_of, unusable
 from cjm.patterns import Pattern
@@ -99,7 +100,10 @@ def _try(found: Checked, step: Callable[[], object]) -> None:
 
 def _check_names(config: Config, journeys: Journeys, found: Checked) -> None:
     """Compare touchpoints with those that occur: churn needs its own, the rest would be left out."""
-    patterns = {f"moment {name}": Pattern.parse(section.pattern) for name, section in config.moments.items()}
+    patterns: dict[str, Pattern] = {}
+    missing: list[str] = []
+    _try(found, lambda: moments_found(config, journeys, missing))
+    found.warnings += [warning.replace("is left out", "would be left out") for warning in missing]
     churn = config.churn
     if churn is not None:
         patterns |= {f"pattern {name}": Pattern.parse(text) for name, text in churn.patterns.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from glob import escape, has_magic
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -21,9 +21,11 @@ from pydantic import (
 from cjm.durations import to_us
 from cjm.errors import ArgumentError, CjmError, ConfigError, did_you_mean
 from cjm.events import Source, is_uri, without_password
-from cjm.measure import Goal, goal
 from cjm.patterns import Pattern
-from cjm.survival import Churn
+
+if TYPE_CHECKING:
+    from cjm.measure import Goal
+    from cjm.moments import Moment, Running
 
 __all__ = ["ChurnSection", "Config", "load_config"]
 
@@ -48,6 +50,8 @@ def _support(value: Any) -> float | int:
 
 
 def _selector(text: str) -> str:
+    from cjm.survival import Churn
+
     Churn.inactive("1s", text)
     return text
 
@@ -221,6 +225,26 @@ class MomentSection(_Section):
 
     pattern: BoundedText
     action: str = ""
+    once_per: DurationText | None = None
+
+
+class ContextSection(_Section):
+    """``[context.NAME]``: a figure that adds up within a calendar period; see :class:`cjm.Running`."""
+
+    of: str
+    value: str | None = None
+    every: str = "1mo"
+    time_zone: str = "UTC"
+
+
+class WatchSection(_Section):
+    """``[watch]``: how ``cjm watch`` takes batches in, and where it keeps its state and what it found."""
+
+    dir: str = "watch"
+    lateness: DurationText = "0s"
+    sources: list[str] = []
+    attributes: str | None = None
+    attributes_id: str = "customer"
 
 
 class ConsentSection(_Section):
@@ -264,7 +288,9 @@ class Config(_Section):
     mining: MiningSection = MiningSection()
     churn: ChurnSection | None = None
     consent: ConsentSection | None = None
-    moments: dict[str, MomentSection] = {}
+    moments: dict[Name, MomentSection] = {}
+    context: dict[Name, ContextSection] = {}
+    watch: WatchSection = WatchSection()
     base: Path = Field(default=Path(), exclude=True)
 
     def resolve(self, path: str) -> Path:
@@ -297,6 +323,8 @@ class Config(_Section):
         ConfigError
             If a value does not make sense for a goal.
         """
+        from cjm.measure import goal
+
         found = []
         for name, section in self.journeys.goals.items():
             try:
@@ -304,6 +332,30 @@ class Config(_Section):
             except CjmError as error:
                 raise ConfigError.at(str(error), where=f"section [journeys.goals.{name}]") from error
         return found
+
+    def watched(self) -> tuple[list[Moment], list[Running]]:
+        """Return the moments of ``[moments]`` and the figures of ``[context]``.
+
+        Raises
+        ------
+        ConfigError
+            If a value does not make sense for one of them.
+        """
+        from cjm.moments import Moment, Running
+
+        where = ""
+        try:
+            figures = []
+            for name, figure in self.context.items():
+                where = f"section [context.{name}]"
+                figures.append(Running(name, **figure.model_dump()))
+            moments = []
+            for name, moment in self.moments.items():
+                where = f"section [moments.{name}]"
+                moments.append(Moment(name, Pattern.parse(moment.pattern), moment.action, moment.once_per))
+        except CjmError as error:
+            raise ConfigError.at(str(error), where=where) from error
+        return moments, figures
 
 
 def load_config(path: str | Path) -> Config:
@@ -339,7 +391,9 @@ def load_config(path: str | Path) -> Config:
         raise ConfigError.at("; ".join(dict.fromkeys(faults)), where=file.name) from error
     for name in config.sources:
         config.source(name)
-    config.goals()
+    if config.journeys.goals:
+        config.goals()
+    config.watched()
     return config
 
 
@@ -387,6 +441,8 @@ def _model_at(loc: tuple[Any, ...]) -> type[BaseModel] | None:
         "churn": (ChurnSection, False),
         "consent": (ConsentSection, False),
         "moments": (MomentSection, True),
+        "context": (ContextSection, True),
+        "watch": (WatchSection, False),
     }
     if not loc:
         return Config

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,19 +17,33 @@ import polars as pl
 
 from cjm.contracts import TIME
 from cjm.errors import ArgumentError
-from cjm.matching._tables import Compiler, Tables
+from cjm.matching._program import Letters, Program, Ran, compile_patterns, tables_of
+from cjm.matching._run import run
+from cjm.matching._tables import Compiler
 from cjm.patterns import Pattern, Step
 
 if TYPE_CHECKING:
     from cjm.journeys import EventArrays, Journeys
 
-__all__ = ["Matches", "Occurrence", "Patterns", "find", "find_matches", "named_patterns", "touchpoints_of", "unusable"]
+__all__ = [
+    "Matches",
+    "Occurrence",
+    "Patterns",
+    "find",
+    "find_matches",
+    "known_until",
+    "named_patterns",
+    "parts_of",
+    "ranges_of",
+    "scan",
+    "touchpoints_of",
+    "unusable",
+]
 
 Occurrence = Literal["first", "non_overlapping", "all"]
 Patterns = Pattern | str | Mapping[str, Pattern | str] | Sequence[Pattern | str]
 IntArray = npt.NDArray[np.int64]
 
-_FOREVER = np.iinfo(np.int64).max
 _OCCURRENCES = ("first", "non_overlapping", "all")
 _EVENTS_A_TASK = 2_000_000
 
@@ -114,16 +128,30 @@ def find(
     ('followed', datetime.timedelta(days=1))
     """
     named = named_patterns(patterns)
-    matches = find_matches(journeys, named, occurrence=occurrence, complete_until=complete_until)
+    known_to = known_until(journeys, complete_until)
+    refused: dict[str, int] = {}
+    parts = []
+    for bucket in parts_of(journeys, named):
+        matches = _matches(bucket, named, occurrence, known_to)
+        parts.append(_frame(bucket, named, matches))
+        for name, found in matches.items():
+            refused[name] = refused.get(name, 0) + found.refused
+    _warn(refused)
+    frame = pl.concat(parts)
+    return frame.sort("number", maintain_order=True).drop("number") if len(parts) > 1 else frame.drop("number")
+
+
+def _frame(journeys: Journeys, named: Mapping[str, Pattern], matches: Mapping[str, Matches]) -> pl.DataFrame:
     arrays = journeys.arrays
     counts = [len(found.person) for found in matches.values()]
     start = arrays.time[_joined(found.start for found in matches.values())]
     end = arrays.time[_joined(found.end for found in matches.values())]
     times = pl.DataFrame({"start": start, "end": end}).cast(TIME)
-    names = pl.Series("pattern", list(named), dtype=pl.String)
+    number = np.repeat(np.arange(len(named)), counts)
     frame = pl.DataFrame(
         {
-            "pattern": names.gather(np.repeat(np.arange(len(named)), counts)),
+            "number": number,
+            "pattern": pl.Series("pattern", list(named), dtype=pl.String).gather(number),
             "person": arrays.person[_joined(found.person for found in matches.values())],
             "start": times["start"],
             "end": times["end"],
@@ -133,7 +161,7 @@ def find(
     waits = [pattern.confirm_us for pattern in named.values()]
     if all(wait is None for wait in waits):
         return frame
-    confirm = pl.Series(waits, dtype=pl.Int64).cast(pl.Duration("us")).gather(np.repeat(np.arange(len(named)), counts))
+    confirm = pl.Series(waits, dtype=pl.Int64).cast(pl.Duration("us")).gather(number)
     return frame.with_columns((times["end"] + confirm).alias("confirmed_at"))
 
 
@@ -145,70 +173,83 @@ def find_matches(
     complete_until: datetime | None = None,
 ) -> dict[str, Matches]:
     """Return the matches of each pattern as positions; parameters as for :func:`find`."""
+    found = _matches(journeys, patterns, occurrence, known_until(journeys, complete_until))
+    _warn({name: matches.refused for name, matches in found.items()})
+    return found
+
+
+def parts_of(journeys: Journeys, named: Mapping[str, Pattern]) -> Iterator[Journeys]:
+    """Yield the buckets; all of them as one where an expression may look at more than its row."""
+    steps = (step for pattern in named.values() for step in pattern.steps)
+    selectors = (selector for step in steps for selector in (step.what, step.unless) if selector is not None)
+    if any(selector.expression is not None for selector in selectors):
+        yield journeys
+    else:
+        yield from journeys.buckets()
+
+
+def _matches(
+    journeys: Journeys, patterns: Mapping[str, Pattern], occurrence: Occurrence, known_to: int
+) -> dict[str, Matches]:
     if occurrence not in _OCCURRENCES:
         raise ArgumentError.unknown("occurrence", str(occurrence), _OCCURRENCES, where="find(occurrence=...)")
-    known_to = _known_to(journeys, complete_until)
-    compiler = Compiler(journeys)
-    compiled = [compiler.compile(name, pattern) for name, pattern in patterns.items()]
-    arrays = journeys.arrays
-    ranges = _ranges(arrays.offsets)
-    tasks = [(tables, persons) for tables in compiled for persons in ranges]
-
-    def scan(task: tuple[Tables, tuple[int, int]]) -> tuple[IntArray, int]:
-        return _scan(arrays, *task, occurrence, known_to)
-
-    if len(arrays.time) * len(compiled) > _EVENTS_A_TASK:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            scanned = list(pool.map(scan, tasks))
-    else:
-        scanned = [scan(task) for task in tasks]
-    result: dict[str, Matches] = {}
+    scanned = scan(journeys, patterns, occurrence=occurrence, known_to=known_to, near=False)
+    rows = np.concatenate([part.rows for part in scanned])
+    order = np.argsort(rows[:, 0], kind="stable")
+    edges = np.searchsorted(rows[:, 0], np.arange(len(patterns) + 1), sorter=order)
+    refused = sum((part.refused for part in scanned), np.zeros(len(patterns), dtype=np.int64))
+    result = {}
     for number, name in enumerate(patterns):
-        mine = scanned[number * len(ranges) : (number + 1) * len(ranges)]
-        rows = np.concatenate([part[0] for part in mine])
-        result[name] = Matches(rows[:, 0], rows[:, 1], rows[:, 2], sum(part[1] for part in mine))
-    refused = {name: found.refused for name, found in result.items() if found.refused}
-    if refused:
-        name, count = next(iter(refused.items()))
-        warnings.warn(
-            f"pattern {name!r}: {count} attempts were refused because too many waited at once for a step with a "
-            f"shortest wait; matches may be missing. A smaller wait or a rarer first step helps"
-            + (f" (so with {len(refused) - 1} more patterns)" if len(refused) > 1 else ""),
-            UserWarning,
-            stacklevel=3,
-        )
+        mine = rows[order[edges[number] : edges[number + 1]]]
+        result[name] = Matches(mine[:, 1], mine[:, 2], mine[:, 3], int(refused[number]))
     return result
 
 
-def _scan(
-    arrays: EventArrays, tables: Tables, persons: tuple[int, int], occurrence: Occurrence, known_to: int
-) -> tuple[IntArray, int]:
-    """Run the kernel over a range of persons."""
-    from cjm.kernels import matching
-    from cjm.kernels._jit import as_array
+def _warn(refused: Mapping[str, int]) -> None:
+    few = {name: count for name, count in refused.items() if count}
+    if few:
+        name, count = next(iter(few.items()))
+        warnings.warn(
+            f"pattern {name!r}: {count} attempts were refused because too many waited at once for a step with a "
+            f"shortest wait; matches may be missing. A smaller wait or a rarer first step helps"
+            + (f" (so with {len(few) - 1} more patterns)" if len(few) > 1 else ""),
+            UserWarning,
+            stacklevel=4,
+        )
 
-    modes = {"first": matching.FIRST, "non_overlapping": matching.NON_OVERLAPPING, "all": matching.ALL}
+
+def scan(
+    journeys: Journeys, patterns: Mapping[str, Pattern], *, occurrence: Occurrence, known_to: int, near: bool
+) -> list[Ran]:
+    """Run the kernel over all persons: matches, near misses and refused attempts, range by range."""
+    program = compile_patterns(list(patterns), tables_of(patterns), Compiler(journeys))
+    arrays = journeys.arrays
+    whole = None if program.tests else program.letters(arrays.code, 0, len(arrays.code))
+
+    def one(persons: tuple[int, int]) -> Ran:
+        return _scan(arrays, program, whole, persons, occurrence, known_to, near)
+
+    ranges = ranges_of(arrays.offsets)
+    if len(ranges) == 1:
+        return [one(ranges[0])]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(one, ranges))
+
+
+def _scan(
+    arrays: EventArrays,
+    program: Program,
+    whole: Letters | None,
+    persons: tuple[int, int],
+    occurrence: Occurrence,
+    known_to: int,
+    near: bool,
+) -> Ran:
+    """Run the kernel over a range of persons."""
     start, stop = persons
     first, last = int(arrays.offsets[start]), int(arrays.offsets[stop])
-    # room for a match at each event; memory that is not written to is never taken from the machine
-    rows = np.empty((last - first, 3), dtype=np.int64)
-    found, refused = matching.find_matches(
-        start,
-        stop,
-        as_array(arrays.offsets, np.int64),
-        as_array(arrays.time, np.int64),
-        as_array(arrays.code, np.int32),
-        as_array(tables.table, np.uint32),
-        as_array(tables.gate(first, last), np.uint32),
-        tables.first_bit,
-        as_array(tables.waits, np.int64),
-        as_array(tables.absences, np.int64),
-        tables.span,
-        modes[occurrence],
-        known_to,
-        rows,
-    )
-    return rows[:found].copy(), refused
+    letters = program.letters(arrays.code, first, last) if whole is None else whole.part(first, last)
+    return run(program, letters, arrays.offsets, arrays.time, persons, mode=occurrence, known_to=known_to, near=near)
 
 
 def named_patterns(patterns: Patterns) -> dict[str, Pattern]:
@@ -229,7 +270,8 @@ def _read(pattern: Pattern | str) -> Pattern:
     return pattern if isinstance(pattern, Pattern) else Pattern.parse(pattern)
 
 
-def _known_to(journeys: Journeys, complete_until: datetime | None) -> int:
+def known_until(journeys: Journeys, complete_until: datetime | None) -> int:
+    """Return the time up to which the data are complete, microseconds."""
     if complete_until is None:
         return journeys.end
     if not isinstance(complete_until, datetime) or complete_until.tzinfo is None:
@@ -245,7 +287,7 @@ def _joined(parts: Iterable[IntArray]) -> IntArray:
     return np.concatenate([np.empty(0, dtype=np.int64), *parts])
 
 
-def _ranges(offsets: IntArray) -> list[tuple[int, int]]:
+def ranges_of(offsets: IntArray) -> list[tuple[int, int]]:
     """Cut the persons into runs of about equally many events."""
     events = int(offsets[-1])
     cuts = np.searchsorted(offsets, np.arange(0, events, _EVENTS_A_TASK))
@@ -269,13 +311,20 @@ def touchpoints_of(journeys: Journeys, selector: str) -> list[str]:
     return journeys.touchpoints["touchpoint"].gather(codes).to_list()
 
 
-def unusable(journeys: Journeys, patterns: Mapping[str, Pattern]) -> dict[str, str]:
-    """Return the patterns that name a touchpoint or attribute that is not there, with the reason."""
+def unusable(journeys: Journeys, patterns: Mapping[str, Pattern], *, added: Sequence[str] = ()) -> dict[str, str]:
+    """Return the patterns that name a touchpoint or attribute that is not there, with the reason.
+
+    Attributes in ``added`` will be there.
+    """
     compiler = Compiler(journeys)
     found = {}
     for name, pattern in patterns.items():
         try:
-            compiler.compile(name, pattern)
+            for selector in tables_of({name: pattern}).selectors[0]:
+                compiler.codes(selector, f"pattern {name!r}")
+                tests = tuple(test for test in selector.tests if test.attribute not in added)
+                if selector.expression or tests:
+                    compiler.events(selector.expression or tests, f"pattern {name!r}")
         except ArgumentError as error:
             found[name] = str(error)
     return found

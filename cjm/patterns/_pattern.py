@@ -14,6 +14,8 @@ from cjm.patterns._parts import Expression, Name, Selector, Step, attempts, prob
 
 __all__ = ["Pattern", "Wait", "pattern", "waits_of"]
 
+_ATTEMPT_BYTES = 48
+
 
 @dataclass(frozen=True)
 class Pattern:
@@ -182,7 +184,11 @@ class Pattern:
         return min(bounds) + (self.confirm_us or 0) if bounds else None
 
     def explain(self) -> str:
-        """Describe the steps, the state that matching keeps, and the horizon.
+        """Describe the steps, the tables they compile to, the state that matching keeps, and the horizon.
+
+        Each wait between two events of a match is a row: what it waits for, its limits, the event that ends it, the
+        absences in front of it, and how many attempts are kept there. A saved attempt takes 48 bytes and 8 for each
+        event that a match has.
 
         Examples
         --------
@@ -190,22 +196,57 @@ class Pattern:
         1. web:offer
         2. then 2 x call:failed within 2h
         3. then not store:renew within 1d
-        state: up to 2 waiting attempts a person; a match is certain at most 1d2h after its start
+        wait  for          within  after  count  strict  unless  absences               attempts
+           1  call:failed      2h     0s      2      no       -  -                             2
+         end  -                 -      -      -       -       -  store:renew within 1d         -
+        state: up to 2 waiting attempts a person, 128 bytes; a match is certain at most 1d2h after its start
         """
         lines = [f"1. {self.steps[0]}"]
         for number, step in enumerate(self.steps[1:], start=2):
             lines.append(f"{number}. {'at once' if step.strict else 'then'} {step}")
         if self.span_us is not None:
             lines.append(f"all within {format_duration(self.span_us)} of the start")
-        state = sum(wait.attempts for wait in waits_of(self)[0])
+        waits, at_end = waits_of(self)
+        lines += _table_of(waits, at_end)
+        state = sum(wait.attempts for wait in waits)
         horizon = self.horizon_us
         end = (
             "no limit on the wait"
             if horizon is None
             else (f"a match is certain at most {format_duration(horizon)} after its start")
         )
-        lines.append(f"state: up to {state} waiting attempt{'' if state == 1 else 's'} a person; {end}")
+        size = state * (_ATTEMPT_BYTES + 8 * (len(waits) + 1))
+        lines.append(f"state: up to {state} waiting attempt{'' if state == 1 else 's'} a person, {size:,} bytes; {end}")
         return "\n".join(lines)
+
+
+def _table_of(waits: list[Wait], at_end: tuple[Step, ...]) -> list[str]:
+    """Return the lines of the table of waits; columns of numbers are aligned on the right."""
+    rows = [("wait", "for", "within", "after", "count", "strict", "unless", "absences", "attempts")]
+    for number, wait in enumerate(waits, start=1):
+        step = wait.step
+        within = "-" if step.within is None else format_duration(step.within)
+        limits = (within, format_duration(wait.earliest), str(step.count), "yes" if step.strict else "no")
+        unless = "-" if step.unless is None else str(step.unless)
+        rows.append((str(number), str(step.what), *limits, unless, _windows(wait.absences), str(wait.attempts)))
+    if at_end:
+        rows.append(("end", *"------", _windows(at_end), "-"))
+    if len(rows) == 1:
+        return []
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    left = {1, 7}
+    return [
+        "  ".join(
+            cell.ljust(width) if place in left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def _windows(absences: tuple[Step, ...]) -> str:
+    shown = (f"{absence.what} within {format_duration(absence.within or 0)}" for absence in absences)
+    return ", ".join(shown) or "-"
 
 
 @dataclass(frozen=True)

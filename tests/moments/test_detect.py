@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 import cjm
+from cjm.contracts import CONTRACTS
 from cjm.errors import ArgumentError
 from cjm.journeys import journeys_from_frame
 from cjm.moments import Moment, detect
@@ -31,7 +32,8 @@ QUIET = Moment("quiet", Pattern.parse("web:offer -> not web:visit within 5d"))
 
 def test_every_occurrence_with_its_action() -> None:
     found = detect(JOURNEYS, [OFFER])
-    assert found.columns == ["moment", "pattern", "person", "start", "end", "span", "action"]
+    CONTRACTS["MATCHES"].validate(found)
+    assert found["match_id"].n_unique() == 2
     assert found.select("moment", "person", "start", "span", "action").rows() == [
         ("offer", 1, START, timedelta(days=2), "call"),
         ("offer", 1, START + timedelta(days=10), timedelta(days=2), "call"),

@@ -242,7 +242,11 @@ def test_explain():
         "3. then e:f within 1d after 1h",
         "4. then not g:h within 3h",
         "all within 1d of the start",
-        "state: up to 17 waiting attempts a person; a match is certain at most 1d3h after its start",
+        "wait  for  within  after  count  strict  unless  absences       attempts",
+        "   1  c:d      2h     0s      1     yes       -  -                     1",
+        "   2  e:f      1d     1h      1      no       -  -                    16",
+        " end  -         -      -      -       -       -  g:h within 3h         -",
+        "state: up to 17 waiting attempts a person, 1,224 bytes; a match is certain at most 1d3h after its start",
     ]
     assert "no limit on the wait" in Pattern.parse("a:b -> c:d").explain()
 
