@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import importlib
 import math
 import os
 import platform
-import runpy
+import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -42,7 +43,8 @@ def baskets(given: argparse.Namespace, folder: Path) -> Iterator[tuple[str, floa
             yield name, support, path
     if not (given.workloads / "mining.py").exists():
         return
-    make = runpy.run_path(str(given.workloads / "mining.py"))
+    sys.path.append(str(given.workloads))
+    make = vars(importlib.import_module("mining"))
     for name, support in MADE.items():
         if not name.startswith(tuple(given.sets)):
             continue

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cjm.job._config import (
+from cjm.job._sections import (
     ChurnSection,
     CleaningSection,
     ContextSection,
@@ -58,7 +58,8 @@ def test_every_key_of_the_configuration_is_documented() -> None:
         OutputSection,
         SourceSection,
         CleaningSection,
-        IdentitySection,
+        CleaningSection,
+        ConsentSection,
         JourneysSection,
         MiningSection,
         ChurnSection,

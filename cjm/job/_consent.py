@@ -10,8 +10,9 @@ import polars as pl
 import cjm
 from cjm.errors import InputError
 from cjm.identity import Identities
-from cjm.job._config import Config, ConsentSection
+from cjm.job._config import Config
 from cjm.job._persons import read_table, with_person
+from cjm.job._sections import ConsentSection
 from cjm.job._work import Found
 from cjm.journeys import Journeys, consenting
 

@@ -14,9 +14,10 @@ from cjm.durations import format_duration, to_us
 from cjm.errors import InputError
 from cjm.identity import Identities
 from cjm.job._choice import frequent, told_apart
-from cjm.job._config import ChurnSection, Config
+from cjm.job._config import Config
 from cjm.job._dilution import dilution
 from cjm.job._persons import read_table, with_person
+from cjm.job._sections import ChurnSection
 from cjm.journeys import Journeys
 from cjm.patterns import Pattern
 from cjm.statistics import benjamini_hochberg
