@@ -3,11 +3,11 @@
 Call: python benchmarks/mining.py [--sets bms1 sign ...] [--runs 3] [--only cjm prefixspan] [--spmf spmf.jar]
 
 Everybody gets the same file of rows and the same smallest count: see SETS. A peer is one process: it mines two short
-rows once, which compiles and imports, then reads the file and mines. Printed are the median CPU seconds (user and system,
-all threads) and wall seconds of the call alone, the highest resident memory of the process during it, the CPU seconds as
-a multiple of ours, how many patterns there are, and whether they and their counts are the same as ours. A call is not
-repeated once a minute is over, and one that takes more than 300 s or 8 GB is stopped. SPMF is timed as a whole, with
-reading and writing. ``cjm, 4 threads`` is for the wall time. Itemsets and rules: ``mining_itemsets.py``.
+rows once, which compiles and imports, then reads the file and mines. Printed are the median CPU seconds (user and
+system, all threads) and wall seconds of the call alone, the highest resident memory of the process during it, the CPU
+seconds as a multiple of ours, how many patterns there are, and whether they and their counts are the same as ours. A
+call is not repeated once a minute is over, and one that takes more than 300 s or 8 GB is stopped. SPMF is timed as a
+whole, with reading and writing. ``cjm, 4 threads`` is for the wall time. Itemsets and rules: ``mining_itemsets.py``.
 
 Public sets are read from the folder of shared data (``--shared``); journeys are made by the generator that lies there.
 """

@@ -13,6 +13,7 @@ import pytest
 from cjm.job._sections import (
     ChurnSection,
     CleaningSection,
+    ConsentSection,
     ContextSection,
     FunnelSection,
     GoalSection,
@@ -58,8 +59,8 @@ def test_every_key_of_the_configuration_is_documented() -> None:
         OutputSection,
         SourceSection,
         CleaningSection,
-        CleaningSection,
         ConsentSection,
+        IdentitySection,
         JourneysSection,
         MiningSection,
         ChurnSection,

@@ -9,7 +9,7 @@ from sequential.seq2pat import Seq2Pat
 
 
 def mine(rows: list[list[int]], min_count: int) -> Any:
-    return Seq2Pat(sequences=rows, max_span=None).get_patterns(min_frequency=min_count)
+    return Seq2Pat(sequences=rows, max_span=None, n_jobs=1).get_patterns(min_frequency=min_count)
 
 
 if __name__ == "__main__":

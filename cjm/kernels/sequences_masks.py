@@ -43,9 +43,11 @@ def to_masks(
     Places of a row count from 1. ``starts`` and ``lasts`` get the first and the last one of each item; where there is
     none, a place beyond all others and 0.
     """
-    for cell in range(width * rows):
+    for cell in range(width * rows):  # three loops: each is one fill of memory
         masks[cell] = 0
+    for cell in range(width * rows):
         starts[cell] = _NOWHERE
+    for cell in range(width * rows):
         lasts[cell] = 0
     row = 0
     at = 0

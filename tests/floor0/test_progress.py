@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from cjm.progress import Steps
+from cjm.progress import Steps, bar
 
 
 def run() -> Steps:
@@ -50,3 +50,28 @@ def test_a_failed_step_is_not_done() -> None:
     with pytest.raises(ZeroDivisionError), steps.step("load"):
         raise ZeroDivisionError
     assert steps.done == []
+
+
+def test_a_bar_for_parts_leaves_no_lines_and_there_is_one_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="cjm"), bar("mine", 2) as advance:
+        advance()
+    assert not caplog.records
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    with bar("mine", 2) as advance:
+        with bar("inner", 3) as inner:
+            inner()
+        advance()
+        advance()
+    assert "mine" in terminal.getvalue()
+    assert "2/2" in terminal.getvalue()
+    assert "inner" not in terminal.getvalue()

@@ -1,5 +1,6 @@
 from datetime import timedelta
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import assume, given, settings
@@ -12,6 +13,8 @@ import cjm
 from cjm.contracts import CONTRACTS
 from cjm.errors import ArgumentError, CjmError
 from cjm.journeys import Journeys
+from cjm.kernels.sequences_index import first_places
+from cjm.kernels.sequences_mine import frequent
 from cjm.matching import find
 from cjm.mining import mine_sequences
 from cjm.mining._family import to_min_count
@@ -281,6 +284,15 @@ def test_long_rows_and_many_patterns(rows, length, items, count):
     assert_frame_equal(free, mine_sequences(journeys, threads=2, **options))
     assert_frame_equal(free, mine_sequences(journeys, threads=4, **options))
     assert_frame_equal(free, mine_sequences(journeys, taxonomy={}, threads=4, **options))
+
+
+def test_a_search_that_is_stopped_ends_soon():
+    lists = random_lists(1, 200, 40, 8)
+    codes = np.array([code for items in lists for code in [*items, -1] if items], dtype=np.int32)
+    support = [sum(item in items for items in lists) for item in range(8)]
+    offsets = np.concatenate(([0], np.cumsum(support))).astype(np.int64)
+    arguments = (codes, first_places(codes, offsets), offsets, 0, 8, 0, 1, 1, 1, 12, 10**9)
+    assert len(frequent(*arguments, np.ones(1, dtype=np.uint8))[2]) < 100
 
 
 def test_one_long_row():
