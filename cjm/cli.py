@@ -1,6 +1,6 @@
 """The command line: ``cjm run``, ``check``, ``watch``, ``demo``, ``report``.
 
-Exit codes: 0 done, 1 failed, 2 wrong call, 75 busy: try again.
+Exit: 0 done, 1 failed, 2 wrong call, 75 busy.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import typer
 from cjm.errors import ArgumentError, BusyError, CjmError, ConfigError, InputError
 
 __all__ = ["app", "main"]
+
+_TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h
 
 app = typer.Typer(
     help="Customer journeys from raw multichannel logs.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -129,7 +131,7 @@ def main() -> None:
         code = 0
     except CjmError as error:
         typer.echo(f"error: {error}", err=True)
-        code = 2 if isinstance(error, ArgumentError) else 75 if isinstance(error, BusyError) else 1
+        code = 2 if isinstance(error, ArgumentError) else _TRY_LATER if isinstance(error, BusyError) else 1
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     sys.stdout.flush()

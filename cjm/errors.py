@@ -62,7 +62,7 @@ class RunError(CjmError):
 
 
 class BusyError(RunError):
-    """Another process is at work where only one may be."""
+    """Another run is writing the same output; it may be tried again later."""
 
 
 def did_you_mean(name: str, options: Iterable[str], *, show: int = 8) -> str:

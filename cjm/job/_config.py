@@ -7,23 +7,18 @@ from glob import escape, has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from cjm.durations import to_us
 from cjm.errors import ArgumentError, CjmError, ConfigError, did_you_mean
 from cjm.events import Source
+from cjm.job._sections import STRICT, ContextSection, DurationText, MomentSection, Name, WatchSection, watched
 from cjm.patterns import Pattern
 
 if TYPE_CHECKING:
     from cjm.measure import Goal
-    from cjm.moments import Moment, Running
 
 __all__ = ["ChurnSection", "Config", "load_config"]
-
-
-def _duration(text: str) -> str:
-    to_us(text)
-    return text
 
 
 def _share(value: float) -> float:
@@ -52,23 +47,14 @@ def _pattern(text: str) -> str:
     return text
 
 
-def _bounded(text: str) -> str:
-    if Pattern.parse(text).horizon_us is None:
-        raise ValueError('a moment must not wait for ever: give each step a limit, such as "within 3d"')
-    return text
-
-
-DurationText = Annotated[str, BeforeValidator(_duration)]
 PatternText = Annotated[str, AfterValidator(_pattern)]
-BoundedText = Annotated[str, AfterValidator(_bounded)]
 Share = Annotated[float, AfterValidator(_share)]
 Support = Annotated[Any, AfterValidator(_support)]
 Selector = Annotated[str, AfterValidator(_selector)]
-Name = Annotated[str, Field(min_length=1)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = STRICT
 
 
 class SourceSection(_Section):
@@ -192,31 +178,20 @@ class ChurnSection(_Section):
         return self
 
 
-class MomentSection(_Section):
-    """``[moments.NAME]``: a pattern that is watched and the action it calls for."""
+class ConsentSection(_Section):
+    """``[consent]``: who agreed to what, and which purposes the run needs."""
 
-    pattern: BoundedText
-    action: str = ""
-    once_per: DurationText | None = None
+    table: str
+    id: str = "customer"
+    analysis: str | None = None
+    lists: str | None = None
+    default: bool = False
 
-
-class ContextSection(_Section):
-    """``[context.NAME]``: a figure that adds up within a calendar period; see :class:`cjm.Running`."""
-
-    of: str
-    value: str | None = None
-    every: str = "1mo"
-    time_zone: str = "UTC"
-
-
-class WatchSection(_Section):
-    """``[watch]``: how ``cjm watch`` takes batches in, and where it keeps its state and what it found."""
-
-    dir: str = "watch"
-    lateness: DurationText = "0s"
-    sources: list[str] = []
-    attributes: str | None = None
-    attributes_id: str = "customer"
+    @model_validator(mode="after")
+    def _one_purpose(self) -> ConsentSection:
+        if self.analysis is None and self.lists is None:
+            raise ValueError("name the purpose that analysis or lists need")
+        return self
 
 
 class OutputSection(_Section):
@@ -242,6 +217,7 @@ class Config(_Section):
     journeys: JourneysSection = JourneysSection()
     mining: MiningSection = MiningSection()
     churn: ChurnSection | None = None
+    consent: ConsentSection | None = None
     moments: dict[Name, MomentSection] = {}
     context: dict[Name, ContextSection] = {}
     watch: WatchSection = WatchSection()
@@ -287,30 +263,6 @@ class Config(_Section):
                 raise ConfigError.at(str(error), where=f"section [journeys.goals.{name}]") from error
         return found
 
-    def watched(self) -> tuple[list[Moment], list[Running]]:
-        """Return the moments of ``[moments]`` and the figures of ``[context]``.
-
-        Raises
-        ------
-        ConfigError
-            If a value does not make sense for one of them.
-        """
-        from cjm.moments import Moment, Running
-
-        where = ""
-        try:
-            figures = []
-            for name, figure in self.context.items():
-                where = f"section [context.{name}]"
-                figures.append(Running(name, **figure.model_dump()))
-            moments = []
-            for name, moment in self.moments.items():
-                where = f"section [moments.{name}]"
-                moments.append(Moment(name, Pattern.parse(moment.pattern), moment.action, moment.once_per))
-        except CjmError as error:
-            raise ConfigError.at(str(error), where=where) from error
-        return moments, figures
-
 
 def load_config(path: str | Path) -> Config:
     """Read and check a configuration file.
@@ -347,7 +299,7 @@ def load_config(path: str | Path) -> Config:
         config.source(name)
     if config.journeys.goals:
         config.goals()
-    config.watched()
+    watched(config.moments, config.context)
     return config
 
 
@@ -392,6 +344,7 @@ def _model_at(loc: tuple[Any, ...]) -> type[BaseModel] | None:
         "journeys": (JourneysSection, False),
         "mining": (MiningSection, False),
         "churn": (ChurnSection, False),
+        "consent": (ConsentSection, False),
         "moments": (MomentSection, True),
         "context": (ContextSection, True),
         "watch": (WatchSection, False),

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import fnmatch
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from cjm.errors import ArgumentError, BusyError, ConfigError, InputError, RunError
+from cjm.errors import ArgumentError, ConfigError, InputError
 from cjm.events import scan_events
-from cjm.files import replaced_folder
+from cjm.files import created, locked, replaced_folder
 from cjm.identity import person_numbers
 from cjm.job._config import Config
+from cjm.job._sections import watched
 from cjm.matching import unusable
 from cjm.moments import Watch, WatchState, detect
 from cjm.progress import Steps
@@ -83,10 +81,16 @@ def watch(config: Config, batch: str | Path | Sequence[str], *, advance_to: date
         raise ArgumentError.at("there is neither a batch nor a time to advance to", where="cjm watch")
     if not config.moments:
         raise ConfigError.at("there is no [moments.NAME] to watch for", where="cjm watch")
+    if config.consent is not None:
+        raise ConfigError.at(
+            "consent is not applied to single batches",
+            where="section [consent], cjm watch",
+            hint="Watch with a configuration without it, and apply consent where the matches are used",
+        )
     files = _files(config, [str(batch)] if isinstance(batch, (str, Path)) else list(batch))
     home = config.resolve(config.watch.dir)
     name = _name(files, advance_to)
-    with Steps(3).shown() as steps, _alone(home):
+    with Steps(3).shown() as steps, locked(home):
         state = WatchState.open(home / "state") if (home / "state" / "state.json").is_file() else None
         if state is not None and name in state.batches:
             return Watched(None, name, {})
@@ -111,10 +115,12 @@ def watch(config: Config, batch: str | Path | Sequence[str], *, advance_to: date
             counts |= {"late": late.height, "waiting": state.waiting.height, "matches": found.height}
             folder = home / "batches" / name
             with replaced_folder(folder) as partial:
-                found.write_parquet(partial / "matches.parquet")
-                late.write_parquet(partial / "late.parquet")
+                for table, frame in (("matches", found), ("late", late)):
+                    with created(partial / f"{table}.parquet") as file:
+                        frame.write_parquet(file)
                 told = {"batch": name, "watermark": str(state.watermark), "counts": counts}
-                (partial / "run.json").write_text(json.dumps(told, indent=2), encoding="utf-8")
+                with created(partial / "run.json") as file:
+                    file.write(json.dumps(told, indent=2).encode())
             replace(state, batches=(*state.batches, name)).save(home / "state")
             step.rows_out = found.height
     return Watched(folder, name, counts)
@@ -122,7 +128,7 @@ def watch(config: Config, batch: str | Path | Sequence[str], *, advance_to: date
 
 def moments_found(config: Config, journeys: Journeys, warnings: list[str]) -> pl.DataFrame:
     """Return the moments in whole journeys; one that names what does not occur is left out: it may be rare."""
-    moments, figures = config.watched()
+    moments, figures = watched(config.moments, config.context)
     attributes = _attributes(config)
     added = [figure.name for figure in figures] + [name for table in attributes for name in table.columns]
     missing = unusable(journeys, {moment.name: moment.pattern for moment in moments}, added=added)
@@ -132,7 +138,7 @@ def moments_found(config: Config, journeys: Journeys, warnings: list[str]) -> pl
 
 
 def _watcher(config: Config) -> Watch:
-    moments, figures = config.watched()
+    moments, figures = watched(config.moments, config.context)
     section = config.watch
     attributes = _attributes(config)
     return Watch(moments, context=figures, attributes=attributes, lateness=section.lateness, sources=section.sources)
@@ -213,27 +219,3 @@ def _read(config: Config, files: Mapping[str, Sequence[Path]]) -> tuple[pl.DataF
     known = frame.filter(pl.col(kind).is_not_null())
     counts["nobody"] = frame.height - known.height
     return known.with_columns(person_numbers(known[kind], kind)).drop(log.kinds), counts
-
-
-@contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """Hold the lock of a folder, which a process that ends lets go of however it ends."""
-    import fcntl
-
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        handle = os.open(home / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise RunError.at(f"the folder cannot be used ({error.strerror})", where=str(home)) from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
-            raise BusyError.at(
-                "another process is taking in a batch", where=str(home), hint="Try again when it is done"
-            ) from error
-        yield
-    finally:
-        os.close(handle)

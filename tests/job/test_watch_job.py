@@ -125,9 +125,9 @@ def test_one_at_a_time(home: Path) -> None:
 
     config = job.load_config(home / "cjm.toml")
     job.watch(config, batches(home)[0])
-    with (home / "watch" / "lock").open() as lock:
+    with (home / ".watch.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(BusyError, match="another process"):
+        with pytest.raises(BusyError, match="another run"):
             job.watch(config, batches(home)[1])
         told = run_cli(home, batches(home)[1])
         assert told.returncode == 75
@@ -144,6 +144,9 @@ def test_what_cannot_be_meant_is_said(home: Path) -> None:
         job.watch(config, other)
     with pytest.raises(ArgumentError, match="neither"):
         job.watch(config, [])
+    (home / "consent.toml").write_text(CONFIG + '[consent]\ntable = "consent.csv"\nanalysis = "analysis"\n')
+    with pytest.raises(ConfigError, match="consent"):
+        job.watch(job.load_config(home / "consent.toml"), batches(home)[0])
     for wrong, message in (
         ('of = "web:pay ->"', "context.spent"),
         ('time_zone = "Mars"', "unknown time zone"),
@@ -201,7 +204,7 @@ def test_killed_at_random_nothing_is_lost_or_doubled(home: Path, tmp_path: Path)
                     child.kill()
                     child.join()
                     kills += 1
-                    killed_in_between += (home / "watch" / "lock").exists()
+                    killed_in_between += (home / ".watch.lock").exists()
                 assert child.exitcode in (0, -signal.SIGKILL)
     assert killed_in_between > 10
     left, expected = outputs(home), outputs(calm)
