@@ -15,7 +15,7 @@ import polars as pl
 
 from cjm.errors import ArgumentError, ConfigError, InputError
 from cjm.events import scan_events
-from cjm.files import locked, replaced_folder
+from cjm.files import created, locked, replaced_folder
 from cjm.identity import person_numbers
 from cjm.job._config import Config
 from cjm.matching import unusable
@@ -80,6 +80,12 @@ def watch(config: Config, batch: str | Path | Sequence[str], *, advance_to: date
         raise ArgumentError.at("there is neither a batch nor a time to advance to", where="cjm watch")
     if not config.moments:
         raise ConfigError.at("there is no [moments.NAME] to watch for", where="cjm watch")
+    if config.consent is not None:
+        raise ConfigError.at(
+            "consent is not applied to single batches",
+            where="section [consent], cjm watch",
+            hint="Watch with a configuration without it, and apply consent where the matches are used",
+        )
     files = _files(config, [str(batch)] if isinstance(batch, (str, Path)) else list(batch))
     home = config.resolve(config.watch.dir)
     name = _name(files, advance_to)
@@ -108,10 +114,12 @@ def watch(config: Config, batch: str | Path | Sequence[str], *, advance_to: date
             counts |= {"late": late.height, "waiting": state.waiting.height, "matches": found.height}
             folder = home / "batches" / name
             with replaced_folder(folder) as partial:
-                found.write_parquet(partial / "matches.parquet")
-                late.write_parquet(partial / "late.parquet")
+                for table, frame in (("matches", found), ("late", late)):
+                    with created(partial / f"{table}.parquet") as file:
+                        frame.write_parquet(file)
                 told = {"batch": name, "watermark": str(state.watermark), "counts": counts}
-                (partial / "run.json").write_text(json.dumps(told, indent=2), encoding="utf-8")
+                with created(partial / "run.json") as file:
+                    file.write(json.dumps(told, indent=2).encode())
             replace(state, batches=(*state.batches, name)).save(home / "state")
             step.rows_out = found.height
     return Watched(folder, name, counts)

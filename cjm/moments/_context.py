@@ -21,11 +21,11 @@ from cjm.matching import Compiler
 from cjm.patterns import Pattern, Step
 from cjm.periods import check_every, check_zone, periods
 
-__all__ = ["Attributes", "Running", "as_of", "figures"]
+__all__ = ["NEVER", "Attributes", "Running", "as_of", "figures"]
 
 IntArray = npt.NDArray[np.int64]
 
-NEVER = -(1 << 62)
+NEVER = -(1 << 62)  # before every time
 _FEW = 20_000  # events that plain Python adds up while the compiler would still be starting
 
 

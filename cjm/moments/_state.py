@@ -9,11 +9,10 @@ from pathlib import Path
 
 import polars as pl
 
+from cjm.moments._context import NEVER
 from cjm.moments._layers import Layers
 
 __all__ = ["NEVER", "WatchState"]
-
-NEVER = -(1 << 62)
 
 
 @dataclass(frozen=True, eq=False)

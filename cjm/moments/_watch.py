@@ -120,13 +120,9 @@ class Watch:
         state = self._taken_up(state)
         time = batch["time"].to_physical()
         late = time <= state.complete
-        seen = dict(state.seen)
-        groups = batch.group_by("channel").agg(pl.col("time").max()).iter_rows() if self.sources else []
-        latest = {channel: batch.filter(channel=channel)["time"].to_physical().max() for channel, _ in groups}
-        if not self.sources and batch.height:
-            latest = {"": time.max()}
-        for source, most in latest.items():
-            seen[source] = max(seen.get(source, NEVER), int(most))  # type: ignore[arg-type]
+        source = pl.col("channel") if self.sources else pl.lit("").alias("channel")
+        latest = batch.group_by(source).agg(pl.col("time").to_physical().max()).rows()
+        seen = dict(state.seen) | {name: max(state.seen.get(name, NEVER), most) for name, most in latest}
         wanted = [seen.get(source, NEVER) for source in self.sources or ("",)]
         reached = max(state.reached, min(wanted) - self.lateness_us) if min(wanted) > NEVER else state.reached
         state = replace(
