@@ -1,4 +1,4 @@
-"""The command line: ``cjm run``, ``check``, ``demo``, ``report``. Exit codes: 0 done, 1 failed, 2 wrong input."""
+"""The command line: ``cjm run``, ``check``, ``demo``, ``report``. Exit: 0 done, 1 failed, 2 wrong input, 75 busy."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from typing import Annotated
 
 import typer
 
-from cjm.errors import CjmError, ConfigError, InputError, RunError
+from cjm.errors import BusyError, CjmError, ConfigError, InputError, RunError
 
 __all__ = ["app", "main"]
+
+_TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h
 
 app = typer.Typer(
     help="Customer journeys from raw multichannel logs.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -98,6 +100,8 @@ def call() -> int:
         app()
     except CjmError as error:
         typer.echo(f"error: {error}", err=True)
+        if isinstance(error, BusyError):
+            return _TRY_LATER
         return 1 if isinstance(error, RunError) else 2
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1

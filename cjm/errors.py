@@ -13,6 +13,7 @@ from typing import Self
 
 __all__ = [
     "ArgumentError",
+    "BusyError",
     "CjmError",
     "ConfigError",
     "ContractError",
@@ -83,6 +84,10 @@ class ContractError(CjmError):
 
 class RunError(CjmError):
     """A run could not go on: disk, lock, a step that failed."""
+
+
+class BusyError(RunError):
+    """Another run is writing the same output; it may be tried again later."""
 
 
 def did_you_mean(name: str, options: Iterable[str], *, show: int = 8) -> str:

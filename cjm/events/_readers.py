@@ -21,8 +21,9 @@ from cjm.events._source import Source, without_password
 from cjm.events._table import POLARS_FAILS, RawTable, damaged, first_line, refuse_bomb, refuse_empty, refuse_wide
 from cjm.events._tables import table_of
 
-__all__ = ["read_source"]
+__all__ = ["read_source", "source_files"]
 
+_TABLES = ("sql", "delta", "iceberg")  # formats that are no files of ours
 _PIECE = 500_000  # rows
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__$")  # what pandas adds to Parquet files of itself
 
@@ -39,7 +40,7 @@ def read_source(source: Source, name: str, also: frozenset[str]) -> Iterator[lis
         For a file that is missing, empty, damaged or named twice, a glob that matches nothing, and a column that is
         not there.
     """
-    files = None if source.format in ("sql", "delta", "iceberg") else files_of(source, name)
+    files = None if source.format in _TABLES else files_of(source, name)
     if files is None:
         pieces, whole = _of_table(table_of(source, name), source, name)
     elif {file.format for file in files} == {"parquet"}:
@@ -87,6 +88,19 @@ def _uncomputable(error: BaseException, where: str) -> InputError:
         where=where,
         hint="Call .collect() on it to see where its plan fails",
     )
+
+
+def source_files(source: Source, name: str) -> list[Path] | None:
+    """Return the files of a source; None if its data lie where nobody can tell whether they have changed.
+
+    Raises
+    ------
+    InputError
+        For a glob or folder without files, and a file that is named twice.
+    """
+    files = None if source.format in _TABLES else files_of(source, name)
+    paths = [file.path for file in files or () if isinstance(file.path, Path)]
+    return None if files is None or len(paths) < len(files) else paths
 
 
 def _grouped(pieces: Iterator[RawTable]) -> Iterator[list[RawTable]]:

@@ -102,8 +102,7 @@ class SourceSection(_Section):
         return without_password(path) if isinstance(path, str) else list(map(without_password, path))
 
     @field_serializer("options")
-    def _options_for_the_manifest(self, options: dict[str, str | dict[str, str]]) -> dict[str, Any]:
-        """Leave out keys to an object store."""
+    def _options_without_keys(self, options: dict[str, str | dict[str, str]]) -> dict[str, Any]:
         return {name: "***" if name == "storage" else value for name, value in options.items()}
 
 
@@ -223,6 +222,22 @@ class MomentSection(_Section):
     action: str = ""
 
 
+class ConsentSection(_Section):
+    """``[consent]``: who agreed to what, and which purposes the run needs."""
+
+    table: str
+    id: str = "customer"
+    analysis: str | None = None
+    lists: str | None = None
+    default: bool = False
+
+    @model_validator(mode="after")
+    def _one_purpose(self) -> ConsentSection:
+        if self.analysis is None and self.lists is None:
+            raise ValueError("name the purpose that analysis or lists need")
+        return self
+
+
 class OutputSection(_Section):
     """``[output]``: where the report and the tables go."""
 
@@ -247,6 +262,7 @@ class Config(_Section):
     journeys: JourneysSection = JourneysSection()
     mining: MiningSection = MiningSection()
     churn: ChurnSection | None = None
+    consent: ConsentSection | None = None
     moments: dict[str, MomentSection] = {}
     base: Path = Field(default=Path(), exclude=True)
 
@@ -368,6 +384,7 @@ def _model_at(loc: tuple[Any, ...]) -> type[BaseModel] | None:
         "journeys": (JourneysSection, False),
         "mining": (MiningSection, False),
         "churn": (ChurnSection, False),
+        "consent": (ConsentSection, False),
         "moments": (MomentSection, True),
     }
     if not loc:
