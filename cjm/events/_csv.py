@@ -195,6 +195,8 @@ def _read(file: _File, names: list[str], walk: _Walk) -> pl.DataFrame:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
+    from cjm.kernels.text_scan import SHORT
+
     schema = dict.fromkeys(names, pl.String)
     try:
         table = arrow_csv.read_csv(
@@ -210,8 +212,10 @@ def _read(file: _File, names: list[str], walk: _Walk) -> pl.DataFrame:
             ),
         )
     except pa.ArrowInvalid:
-        walk.read()
-        if walk.rows or walk.noted(1)[0].size:
+        with _Walk(file) as again:  # a thread of Arrow may still be reading the first
+            while again.read(_CHUNK):
+                pass
+        if again.rows or again.noted(SHORT)[0].size:
             raise
         return pl.DataFrame(schema=schema)
     frame = pl.DataFrame(pl.from_arrow(table))

@@ -145,8 +145,8 @@ def _tables_given(config: Config) -> dict[str, str]:
         "churn persons": config.churn and config.churn.persons,
         "churn table": config.churn and config.churn.table,
         "consent": config.consent and config.consent.table,
-        "cleaning taxonomy": config.cleaning.taxonomy,
-        "cleaning exclude": config.cleaning.exclude,
+        "taxonomy": config.cleaning.taxonomy,
+        "exclude": config.cleaning.exclude,
     }
     return {name: path for name, path in named.items() if path}
 

@@ -21,6 +21,7 @@ import cjm
 from cjm.contracts import CONTRACTS, TIME
 from cjm.errors import ArgumentError, CjmError, InputError, RunError
 from cjm.events import _readers
+from cjm.events._paths import File
 from cjm.journeys import Journeys, _collect, journeys_from_frame
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -325,12 +326,12 @@ def test_types_that_become_text_do_not_depend_on_the_disk(monkeypatch: pytest.Mo
 def test_only_the_frame_holds_what_comes_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_readers, "_PIECE", 10)
     log = log_in_parts(tmp_path, 200)
-    read: list[Path] = []
+    read: list[Path | str] = []
     real = _readers._parquet_pieces
 
-    def counted(path: Path, source: cjm.Source) -> Iterator[object]:
-        read.append(path)
-        return real(path, source)
+    def counted(file: File, source: cjm.Source, also: frozenset[str]) -> Iterator[object]:
+        read.append(file.path)
+        return real(file, source, also)
 
     monkeypatch.setattr(_readers, "_parquet_pieces", counted)
     quality = log.quality()
