@@ -2,8 +2,9 @@
 
 from cjm.survival._churn import Churn
 from cjm.survival._cox import CoxResult, cox
-from cjm.survival._curves import logrank, survival_curves
+from cjm.survival._curves import cumulative_hazard, survival_curves
 from cjm.survival._hazard import PathHazard
+from cjm.survival._logrank import logrank, logrank_pairs
 from cjm.survival._newton import ConvergenceWarning
 from cjm.survival._subjects import Subjects, subjects
 from cjm.survival._window import early_window
@@ -15,8 +16,10 @@ __all__ = [
     "PathHazard",
     "Subjects",
     "cox",
+    "cumulative_hazard",
     "early_window",
     "logrank",
+    "logrank_pairs",
     "subjects",
     "survival_curves",
 ]

@@ -1,8 +1,9 @@
-"""Kaplan-Meier curves and the log-rank test."""
+"""Kaplan-Meier and Nelson-Aalen curves."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,32 +11,46 @@ import polars as pl
 
 from cjm.errors import ArgumentError
 from cjm.statistics import normal_quantile
+from cjm.survival._counts import TimeRows, time_rows
 from cjm.survival._design import FloatArray, IntArray, groups, require
+from cjm.survival._logrank import logrank_test
 from cjm.survival._subjects import Subjects
 
-__all__ = ["kaplan_meier", "logrank", "logrank_test", "survival_curves"]
+__all__ = ["Interval", "cumulative_hazard", "grouped", "kaplan_meier", "survival_curves", "survival_table", "times_of"]
+
+Interval = Literal["log", "log-log", "plain"]
 
 
-def survival_curves(subjects: Subjects, *, by: str | None = None, level: float = 0.95) -> pl.DataFrame:
+def survival_curves(
+    subjects: Subjects, *, by: str | None = None, level: float = 0.95, interval: Interval = "log"
+) -> pl.DataFrame:
     """Kaplan-Meier curves: the share of persons who have not churned by a time since time zero.
 
     Those who entered late count from their entry on. Competing ends are treated as censoring, so that 1 - survival is
-    the chance of churn in a world without them.
+    the chance of churn in a world without them; :func:`cumulative_incidence` is the chance in this one.
 
     Parameters
     ----------
     subjects : Subjects
     by : str, optional
         Attribute of the subjects that was known at entry; a curve for each value. A path is none: whoever completed it
-        had to stay long enough to do so. Use :class:`PathHazard` for paths.
+        had to stay long enough to do so. Use :func:`landmark`, :func:`simon_makuch` or :class:`PathHazard` for paths.
     level : float
-        Of the pointwise interval, on the scale of the logarithm (Greenwood), cut at 1.
+        Of the pointwise interval (Greenwood).
+    interval : {"log", "log-log", "plain"}
+        The scale on which the interval is symmetric: the logarithm of survival, the logarithm of the cumulative
+        hazard, or survival itself; cut at 0 and 1.
 
     Returns
     -------
     polars.DataFrame
         [``by``], ``time`` (days: every exit), ``at_risk``, ``events``, ``censored``, ``survival``, ``lower``, ``upper``
         (null once survival is 0), and, with ``by``, ``logrank_p`` of all groups together.
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown column or interval, or if there are no subjects.
 
     References
     ----------
@@ -48,137 +63,144 @@ def survival_curves(subjects: Subjects, *, by: str | None = None, level: float =
     >>> survival_curves(example()).columns
     ['time', 'at_risk', 'events', 'censored', 'survival', 'lower', 'upper']
     """
-    frame = subjects.frame
-    entry, exit_, churned = _columns(frame)
-    if by is None:
-        return kaplan_meier(entry, exit_, churned, level=level)
-    require(frame, [by], where="survival_curves(by=...)")
-    group, found = groups(frame, [by])
-    curves = [
-        kaplan_meier(entry[group == place], exit_[group == place], churned[group == place], level=level).select(
-            pl.lit(found[by][place], dtype=found.schema[by]).alias(by), pl.all()
+    if interval not in ("log", "log-log", "plain"):
+        raise ArgumentError.unknown(
+            "interval", interval, ["log", "log-log", "plain"], where="survival_curves(interval=...)"
         )
-        for place in range(found.height)
-    ]
-    p = logrank_test(entry, exit_, churned, group).p
-    return pl.concat(curves).with_columns(logrank_p=pl.lit(p))
+    entry, exit_, churned = times_of(subjects, where="survival_curves")
+    group, found = grouped(subjects.frame, by, where="survival_curves(by=...)")
+    rows = time_rows(entry, exit_, churned, group)
+    table = survival_table(rows, level=level, interval=interval)
+    if by is None:
+        return table.drop("group")
+    p = logrank_test(rows).p
+    return table.select(found[by][table["group"]].alias(by), pl.exclude("group")).with_columns(logrank_p=pl.lit(p))
 
 
-def logrank(subjects: Subjects, *, by: str) -> pl.DataFrame:
-    """Test whether groups of subjects churn at the same rate, with late entry taken into account.
+def cumulative_hazard(subjects: Subjects, *, by: str | None = None, level: float = 0.95) -> pl.DataFrame:
+    """Nelson-Aalen curves: how much hazard of churn has piled up by a time since time zero.
+
+    The slope of the curve is the rate at which those still there leave: a straight line says that it does not change.
 
     Parameters
     ----------
     subjects : Subjects
-    by : str
-        Attribute that was known at entry.
+    by : str, optional
+        Attribute of the subjects that was known at entry; a curve for each value.
+    level : float
+        Of the pointwise interval, on the scale of the logarithm.
 
     Returns
     -------
     polars.DataFrame
-        ``group``, ``n``, ``observed``, ``expected`` (churned persons, if all groups had one hazard), and, the same in
-        all rows, ``chi2``, ``df``, ``p``.
+        [``by``], ``time`` (days: every exit), ``at_risk``, ``events``, ``censored``, ``cumulative_hazard``, ``se``,
+        ``lower``, ``upper`` (null before the first churn).
 
     References
     ----------
-    Mantel (1966), Evaluation of survival data and two new rank order statistics, Cancer Chemotherapy Reports 50. Agrees
-    with R's ``survdiff``.
+    Aalen (1978), Nonparametric inference for a family of counting processes, Annals of Statistics 6.
 
     Examples
     --------
     >>> from cjm.survival._example import example
-    >>> logrank(example(), by="plan").select("group", "n", "observed").rows()
-    [('basic', 3, 2), ('plus', 3, 1)]
+    >>> cumulative_hazard(example())["cumulative_hazard"].round(3).to_list()[:2]
+    [0.167, 0.367]
     """
-    frame = subjects.frame
-    require(frame, [by], where="logrank(by=...)")
-    group, found = groups(frame, [by])
-    test = logrank_test(*_columns(frame), group)
-    return pl.DataFrame(
-        {
-            "group": found[by],
-            "n": np.bincount(group),
-            "observed": test.observed,
-            "expected": test.expected,
-        }
-    ).with_columns(chi2=pl.lit(test.chi2), df=pl.lit(test.df, dtype=pl.Int64), p=pl.lit(test.p))
-
-
-@dataclass(frozen=True)
-class LogRank:
-    """Observed and expected events a group, and the test."""
-
-    observed: IntArray
-    expected: FloatArray
-    variance: FloatArray
-    chi2: float
-    df: int
-    p: float
+    entry, exit_, churned = times_of(subjects, where="cumulative_hazard")
+    group, found = grouped(subjects.frame, by, where="cumulative_hazard(by=...)")
+    rows = time_rows(entry, exit_, churned, group)
+    parts = []
+    hazard, variance = np.zeros(rows.groups), np.zeros(rows.groups)
+    for counts in rows.blocks():
+        risk = np.maximum(counts.at_risk, 1)  # where nobody is at risk nobody leaves
+        total = hazard + np.cumsum(counts.events / risk, axis=0)
+        spread = variance + np.cumsum(counts.events / risk.astype(np.float64) ** 2, axis=0)
+        hazard, variance = total[-1], spread[-1]
+        parts.append(_tall(counts.times, counts.at_risk, counts.ended, cumulative_hazard=total, se=np.sqrt(spread)))
+    table = pl.concat(parts).sort("group", "time")
+    width = (normal_quantile(level) * pl.col("se") / pl.col("cumulative_hazard")).exp()
+    table = table.with_columns(
+        lower=(pl.col("cumulative_hazard") / width).fill_nan(None),
+        upper=(pl.col("cumulative_hazard") * width).fill_nan(None),
+    )
+    if by is None:
+        return table.drop("group")
+    return table.select(found[by][table["group"]].alias(by), pl.exclude("group"))
 
 
 def kaplan_meier(
-    entry: FloatArray, exit: FloatArray, event: npt.NDArray[np.bool_], *, level: float = 0.95
+    entry: FloatArray,
+    exit: FloatArray,
+    event: npt.NDArray[np.bool_],
+    *,
+    level: float = 0.95,
+    interval: Interval = "log",
 ) -> pl.DataFrame:
     """Return the Kaplan-Meier table of rows at risk in (entry, exit]; columns as :func:`survival_curves`."""
-    times = np.unique(exit)
-    place = np.searchsorted(times, exit)
-    events = np.bincount(place, weights=event, minlength=len(times)).astype(np.int64)
-    censored = np.bincount(place, minlength=len(times)) - events
-    risk = _at_risk(entry, exit, times)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        survival = np.cumprod((risk - events) / risk)
-        error = np.sqrt(np.cumsum(events / (risk * (risk - events))))
-        width = normal_quantile(level) * error
-        lower = survival * np.exp(-width)
-        upper = np.minimum(survival * np.exp(width), 1.0)
-    gone = survival == 0
+    return survival_table(time_rows(entry, exit, event), level=level, interval=interval).drop("group")
+
+
+def survival_table(rows: TimeRows, *, level: float = 0.95, interval: Interval = "log") -> pl.DataFrame:
+    """Return the Kaplan-Meier tables of all groups: ``group`` (a number), then as :func:`survival_curves`."""
+    z = normal_quantile(level)
+    parts = []
+    survival, variance = np.ones(rows.groups), np.zeros(rows.groups)
+    for counts in rows.blocks():
+        risk, events = np.maximum(counts.at_risk, 1), counts.events
+        steps = (risk - events) / risk
+        steps[0] *= survival
+        curve = np.cumprod(steps, axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            spread = variance + np.cumsum(events / (risk * (risk - events).astype(np.float64)), axis=0)
+            lower, upper = _band(curve, np.sqrt(spread), z, interval)
+        survival, variance = curve[-1], spread[-1]
+        gone = curve == 0
+        lower[gone] = upper[gone] = np.nan
+        parts.append(_tall(counts.times, counts.at_risk, counts.ended, survival=curve, lower=lower, upper=upper))
+    table = pl.concat(parts) if len(parts) > 1 else parts[0]
+    return table.sort("group", "time").with_columns(pl.col("lower", "upper").fill_nan(None))
+
+
+def _band(curve: FloatArray, error: FloatArray, z: float, interval: Interval) -> tuple[FloatArray, FloatArray]:
+    """Return the interval of a survival curve; ``error`` is that of its logarithm."""
+    if interval == "log":
+        width = np.exp(z * error)
+        return curve / width, np.minimum(curve * width, 1.0)
+    if interval == "plain":
+        return np.maximum(curve - z * error * curve, 0.0), np.minimum(curve + z * error * curve, 1.0)
+    log = np.where(curve < 1, np.log(curve), -1.0)  # where nobody left yet, the error is 0 and the interval the point
+    width = np.where(curve < 1, np.exp(z * error / log), 1.0)
+    return curve ** (1 / width), curve**width
+
+
+def _tall(times: FloatArray, at_risk: IntArray, ended: IntArray, **columns: FloatArray) -> pl.DataFrame:
+    """Return a row a group and time at which somebody of the group went."""
+    group, time = np.nonzero(ended.any(axis=2).T)
+    censored, events = ended[time, group, 0], ended[time, group, 1]
     return pl.DataFrame(
         {
-            "time": times,
-            "at_risk": risk,
+            "group": group,
+            "time": times[time],
+            "at_risk": at_risk[time, group],
             "events": events,
-            "censored": censored,
-            "survival": survival,
-            "lower": np.where(gone, np.nan, lower),
-            "upper": np.where(gone, np.nan, upper),
+            "censored": censored + ended[time, group, 2:].sum(axis=1),
+            **{name: values[time, group] for name, values in columns.items()},
         }
-    ).with_columns(pl.col("lower", "upper").fill_nan(None))
-
-
-def logrank_test(entry: FloatArray, exit: FloatArray, event: npt.NDArray[np.bool_], group: IntArray) -> LogRank:
-    """Compare the hazards of groups ``0, 1, ...``; groups that were never at risk at an event do not count."""
-    from scipy.special import chdtrc
-
-    size = int(group.max()) + 1
-    times = np.unique(exit[event])
-    observed = np.bincount(group, weights=event, minlength=size).astype(np.int64)
-    deaths = np.bincount(np.searchsorted(times, exit[event]), minlength=len(times)).astype(np.float64)
-    risk = np.column_stack([_at_risk(entry[group == g], exit[group == g], times) for g in range(size)]).astype(
-        np.float64
     )
-    total = risk.sum(axis=1)
-    share = risk / total[:, None]
-    expected = deaths @ share
-    spread = np.where(total > 1, deaths * (total - deaths) / np.maximum(total - 1, 1), 0.0)
-    variance = np.diag(spread @ share) - share.T @ (share * spread[:, None])
-    counted = np.flatnonzero(expected > 0)
-    if len(counted) < 2:
-        return LogRank(observed, expected, variance, float("nan"), 0, float("nan"))
-    free = counted[:-1]
-    excess = (observed - expected)[free]
-    chi2 = float(excess @ np.linalg.pinv(variance[np.ix_(free, free)], hermitian=True) @ excess)
-    return LogRank(observed, expected, variance, chi2, len(free), float(chdtrc(len(free), chi2)))
 
 
-def _at_risk(entry: FloatArray, exit: FloatArray, times: FloatArray) -> IntArray:
-    """Count the rows with entry < time <= exit."""
-    begun = np.searchsorted(np.sort(entry), times, side="left")
-    ended = np.searchsorted(np.sort(exit), times, side="left")
-    return np.asarray(begun - ended, dtype=np.int64)
-
-
-def _columns(frame: pl.DataFrame) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
+def times_of(subjects: Subjects, *, where: str) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
     """Return entry, exit (days since time zero) and churned."""
+    frame = subjects.frame
     if frame.is_empty():
-        raise ArgumentError.at("there are no subjects", where="survival_curves")
+        raise ArgumentError.at("there are no subjects", where=where)
     return frame["entry_days"].to_numpy(), frame["duration"].to_numpy(), frame["churned"].to_numpy()
+
+
+def grouped(
+    frame: pl.DataFrame, by: str | Sequence[str] | None, *, where: str
+) -> tuple[IntArray, pl.DataFrame]:
+    """Return the number of each row's group, and the groups in order."""
+    columns = [] if by is None else [by] if isinstance(by, str) else list(by)
+    require(frame, columns, where=where)
+    return groups(frame, columns)
