@@ -1,4 +1,4 @@
-"""Counts of rows at risk by time and group, and what is summed over them."""
+"""Counts of rows by group and time, and the curves that are products and sums over them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
 
-__all__ = ["count_rows", "influence_sums", "pair_sums"]
+__all__ = ["count_rows", "curves", "influence_sums", "is_whole", "places_of_whole"]
 
 FloatArray = npt.NDArray[np.float64]
 CodeArray = npt.NDArray[np.int32]
@@ -15,71 +15,68 @@ CountArray = npt.NDArray[np.int64]
 
 
 @kernel
-def count_rows(
-    first: CodeArray,
-    last: CodeArray,
-    group: CodeArray,
-    ending: CodeArray,
-    low: int,
-    begun: CountArray,
-    ended: CountArray,
-) -> None:
-    """Count, for the times from ``low`` on, rows by first time at risk and group, and by last time, group and ending.
-
-    ``begun`` has shape (times, groups), ``ended`` (times, groups, endings); rows of other times are passed over.
-    """
-    times = begun.shape[0]
-    for i in range(len(last)):
-        at = last[i] - low
-        if 0 <= at < times:
-            ended[at, group[i], ending[i]] += 1
-        at = first[i] - low
-        if 0 <= at < times:
-            begun[at, group[i]] += 1
+def is_whole(values: FloatArray) -> tuple[bool, float, float]:
+    """Say whether all values are whole numbers, and return the least and the greatest up to the first that is not."""
+    low = high = values[0]
+    for value in values:
+        if value != np.floor(value):
+            return False, low, high
+        low = min(low, value)
+        high = max(high, value)
+    return True, low, high
 
 
 @kernel
-def pair_sums(
-    at_risk: CountArray,
-    events: CountArray,
-    weighting: int,
-    survival: FloatArray,
-    excess: FloatArray,
-    variance: FloatArray,
-) -> None:
-    """Add to ``excess`` and ``variance`` what log-rank tests of each pair of groups sum over these times.
+def places_of_whole(values: FloatArray, low: float, place: CodeArray, found: CodeArray) -> None:
+    """Write to ``found`` the place of each value in the list of distinct ones; ``place`` is 0 for each possible one."""
+    for i in range(len(values)):
+        place[int(values[i] - low)] = 1
+    count = 0
+    for k in range(len(place)):
+        if place[k]:
+            place[k] = count
+            count += 1
+        else:
+            place[k] = -1
+    for i in range(len(values)):
+        found[i] = place[int(values[i] - low)]
 
-    Pairs are (0, 1), (0, 2), ..., (1, 2), ...; ``survival`` holds the Kaplan-Meier curve of each pair before the first
-    time and is moved on. ``weighting``: 0 equal, 1 by that curve, 2 by the number at risk, 3 by its square root.
+
+@kernel
+def count_rows(
+    first: CodeArray, last: CodeArray, group: CodeArray, ending: CodeArray, begun: CountArray, ended: CountArray
+) -> None:
+    """Count rows by group and first time at risk in ``begun``, by group, last time and ending in ``ended``."""
+    for i in range(len(last)):
+        ended[group[i], last[i], ending[i]] += 1
+        begun[group[i], first[i]] += 1
+
+
+@kernel
+def curves(group: CodeArray, at_risk: CountArray, events: CountArray, sums: FloatArray) -> None:
+    """Fill ``sums``, a row a cell (sorted by group and time), with what has piled up in its group.
+
+    Columns: Kaplan-Meier survival, the variance of its logarithm (Greenwood), the cumulative hazard (Nelson-Aalen), its
+    variance (Aalen).
     """
-    times, groups = at_risk.shape
-    pair = 0
-    for a in range(groups):
-        for b in range(a + 1, groups):
-            before = survival[pair]
-            more = 0.0
-            spread = 0.0
-            for k in range(times):
-                died = events[k, a] + events[k, b]
-                if died == 0:
-                    continue
-                total = at_risk[k, a] + at_risk[k, b]
-                weight = 1.0
-                if weighting == 1:
-                    weight = before
-                elif weighting == 2:
-                    weight = float(total)
-                elif weighting == 3:
-                    weight = np.sqrt(total)
-                share = at_risk[k, a] / total
-                more += weight * (events[k, a] - died * share)
-                if total > 1:
-                    spread += weight * weight * died * (total - died) / (total - 1) * share * (1.0 - share)
-                before *= (total - died) / total
-            survival[pair] = before
-            excess[pair] += more
-            variance[pair] += spread
-            pair += 1
+    survival = 1.0
+    spread = 0.0
+    hazard = 0.0
+    spread_of_hazard = 0.0
+    for i in range(len(group)):
+        if i == 0 or group[i] != group[i - 1]:
+            survival = 1.0
+            spread = hazard = spread_of_hazard = 0.0
+        if events[i]:
+            risk, died = float(at_risk[i]), float(events[i])
+            survival *= (risk - died) / risk
+            spread += died / (risk * (risk - died)) if risk > died else np.inf
+            hazard += died / risk
+            spread_of_hazard += died / (risk * risk)
+        sums[i, 0] = survival
+        sums[i, 1] = spread
+        sums[i, 2] = hazard
+        sums[i, 3] = spread_of_hazard
 
 
 @kernel
@@ -117,7 +114,9 @@ def influence_sums(
         gone[k, 0] += a * a
         gone[k, 1] += a * b
         gone[k, 2] += b * b
-        for at, sign in ((j, 1.0), (k + 1, -1.0)):
+        for side in range(2):
+            at = k + 1 if side else int(j)
+            sign = -1.0 if side else 1.0
             there[at, 0] += sign
             there[at, 1] += sign * own[j]
             there[at, 2] += sign * every[j]

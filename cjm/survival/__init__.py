@@ -4,7 +4,9 @@ from cjm.survival._churn import Churn
 from cjm.survival._cox import CoxResult, cox
 from cjm.survival._curves import cumulative_hazard, survival_curves
 from cjm.survival._hazard import PathHazard
+from cjm.survival._incidence import cumulative_incidence
 from cjm.survival._logrank import logrank, logrank_pairs
+from cjm.survival._means import restricted_mean
 from cjm.survival._newton import ConvergenceWarning
 from cjm.survival._subjects import Subjects, subjects
 from cjm.survival._window import early_window
@@ -17,9 +19,11 @@ __all__ = [
     "Subjects",
     "cox",
     "cumulative_hazard",
+    "cumulative_incidence",
     "early_window",
     "logrank",
     "logrank_pairs",
+    "restricted_mean",
     "subjects",
     "survival_curves",
 ]

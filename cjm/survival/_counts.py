@@ -1,44 +1,55 @@
-"""How many are at risk, and how many leave, at each time in each group."""
+"""How many are at risk, and how many leave, in each group at each time at which something happens."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from cjm.survival._design import FloatArray, IntArray
 
-__all__ = ["Counts", "TimeRows", "time_rows"]
+__all__ = ["Cells", "TimeRows", "time_rows"]
 
 CodeArray = npt.NDArray[np.int32]
 
-_CELLS = 4_000_000
-"""Cells of a table of times and groups that are held at once."""
+_DENSE = 4_000_000
+"""Cells of a table of all groups and times that is worth filling."""
 
 
 @dataclass(frozen=True)
-class Counts:
-    """Counts at consecutive times.
+class Cells:
+    """A group at a time at which one of its rows begins or ends; sorted by group and time.
 
     Attributes
     ----------
-    times : ndarray, shape (times,)
-    at_risk : ndarray of int64, shape (times, groups)
+    group, time : ndarray of int32
+        ``time`` is the place in ``TimeRows.times``.
+    at_risk : ndarray of int64
         Rows with entry < time <= exit.
-    ended : ndarray of int64, shape (times, groups, endings)
+    ended : ndarray of int64, shape (cells, endings)
         Rows whose exit is the time; ending 0 is censoring.
     """
 
-    times: FloatArray
+    group: CodeArray
+    time: CodeArray
     at_risk: IntArray
     ended: IntArray
 
     @property
     def events(self) -> IntArray:
-        """Rows that ended in the first event, shape (times, groups)."""
-        return self.ended[:, :, 1]
+        """Rows that ended in the first kind of event."""
+        return np.ascontiguousarray(self.ended[:, 1])
+
+    @property
+    def gone(self) -> IntArray:
+        """Rows that ended in any way."""
+        return np.asarray(sum(self.ended.T))
+
+    def take(self, kept: IntArray) -> Cells:
+        """Return some cells, in the order given."""
+        return Cells(self.group[kept], self.time[kept], self.at_risk[kept], self.ended[kept])
 
 
 @dataclass(frozen=True)
@@ -63,21 +74,31 @@ class TimeRows:
     groups: int
     endings: int
 
-    def blocks(self) -> Iterator[Counts]:
-        """Yield the counts, as many times at once as memory allows."""
-        from cjm.kernels.survival_tables import count_rows
+    @cached_property
+    def cells(self) -> Cells:
+        """The counts."""
+        wide = len(self.times)
+        if self.groups * wide * (self.endings + 1) <= _DENSE:
+            from cjm.kernels.survival_tables import count_rows
 
-        length = max(1, _CELLS // (self.groups * (self.endings + 1)))
-        at_risk = np.zeros(self.groups, dtype=np.int64)
-        for low in range(0, len(self.times), length):
-            times = self.times[low : low + length]
-            begun = np.zeros((len(times), self.groups), dtype=np.int64)
-            ended = np.zeros((len(times), self.groups, self.endings), dtype=np.int64)
-            count_rows(self.first, self.last, self.group, self.ending, low, begun, ended)
-            gone = ended.sum(axis=2)
-            risk = at_risk + np.cumsum(begun, axis=0) - np.cumsum(gone, axis=0) + gone
-            at_risk = risk[-1] - gone[-1]
-            yield Counts(times, risk, ended)
+            begun = np.zeros((self.groups, wide), dtype=np.int64)
+            ended = np.zeros((self.groups, wide, self.endings), dtype=np.int64)
+            count_rows(self.first, self.last, self.group, self.ending, begun, ended)
+            group, time = np.divmod(np.flatnonzero(sum((ended[:, :, end] for end in range(self.endings)), begun)), wide)
+            begun, ended = begun[group, time], ended[group, time]
+        else:
+            base = self.group.astype(np.int64) * wide
+            starts, begins = np.unique(base + self.first, return_counts=True)
+            stops, ends = np.unique((base + self.last) * self.endings + self.ending, return_counts=True)
+            keys = np.union1d(starts, stops // self.endings)
+            group, time = keys // wide, keys % wide
+            begun = np.zeros(len(keys), dtype=np.int64)
+            begun[np.searchsorted(keys, starts)] = begins
+            ended = np.zeros((len(keys), self.endings), dtype=np.int64)
+            ended[np.searchsorted(keys, stops // self.endings), stops % self.endings] = ends
+        gone = np.asarray(sum(ended.T))
+        at_risk = np.cumsum(begun) - np.cumsum(gone) + gone  # every group is empty again when the next one begins
+        return Cells(group.astype(np.int32), time.astype(np.int32), at_risk, ended)
 
     def take(self, kept: npt.NDArray[np.bool_]) -> TimeRows:
         """Keep some rows; times and groups keep their numbers."""
@@ -90,10 +111,8 @@ def time_rows(
     exit: FloatArray,
     ending: npt.NDArray[np.bool_] | IntArray,
     group: IntArray | None = None,
-    *,
-    groups: int | None = None,
 ) -> TimeRows:
-    """Number the times of rows at risk in (entry, exit].
+    """Return rows at risk in (entry, exit] with their times as places.
 
     Parameters
     ----------
@@ -103,37 +122,31 @@ def time_rows(
         0 (or False) censored, 1 (or True) the event, above that competing ends.
     group : ndarray of int64, optional
         One group unless given.
-    groups : int, optional
-        How many; by default one more than the highest.
     """
     from cjm.kernels._jit import as_array
 
     times, last = _numbered(exit)
-    latest = float(entry.max())
-    if latest < times[0]:
-        first = np.zeros(len(exit), dtype=np.int32)
-    else:
-        first = np.searchsorted(times, entry, side="right")
-    if group is None:
-        group = np.zeros(len(exit), dtype=np.int64)
+    late = float(entry.max()) >= times[0]
+    first = np.searchsorted(times, entry, side="right") if late else np.zeros(len(exit), dtype=np.int32)
+    group = np.zeros(len(exit), dtype=np.int32) if group is None else group
     return TimeRows(
         times,
-        as_array(first, np.int32),
-        as_array(last, np.int32),
-        as_array(group, np.int32),
-        as_array(ending, np.int32),
-        int(group.max()) + 1 if groups is None else groups,
-        max(int(ending.max()) + 1, 2),
+        *(as_array(codes, np.int32) for codes in (first, last, group, ending)),
+        groups=int(group.max()) + 1,
+        endings=max(int(ending.max()) + 1, 2),
     )
 
 
-def _numbered(values: FloatArray) -> tuple[FloatArray, IntArray]:
+def _numbered(values: FloatArray) -> tuple[FloatArray, CodeArray | IntArray]:
     """Return the distinct values and the place of each; whole numbers are counted, not sorted."""
-    whole = values.astype(np.int64)
-    low, high = int(whole.min()), int(whole.max())
-    if high - low <= 4 * len(values) and bool((whole == values).all()):
-        there = np.bincount(whole - low) > 0
-        place = np.cumsum(there) - 1
-        return np.flatnonzero(there).astype(np.float64) + low, place[whole - low]
-    times, place = np.unique(values, return_inverse=True)
-    return times, place
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.survival_tables import is_whole, places_of_whole
+
+    values = as_array(values, np.float64)
+    whole, low, high = is_whole(values)
+    if not whole or high - low > 4 * len(values):
+        return np.unique(values, return_inverse=True)
+    place = np.zeros(int(high - low) + 1, dtype=np.int32)
+    found = np.empty(len(values), dtype=np.int32)
+    places_of_whole(values, low, place, found)
+    return np.flatnonzero(place >= 0) + low, found

@@ -108,16 +108,8 @@ def cumulative_hazard(subjects: Subjects, *, by: str | None = None, level: float
     """
     entry, exit_, churned = times_of(subjects, where="cumulative_hazard")
     group, found = grouped(subjects.frame, by, where="cumulative_hazard(by=...)")
-    rows = time_rows(entry, exit_, churned, group)
-    parts = []
-    hazard, variance = np.zeros(rows.groups), np.zeros(rows.groups)
-    for counts in rows.blocks():
-        risk = np.maximum(counts.at_risk, 1)  # where nobody is at risk nobody leaves
-        total = hazard + np.cumsum(counts.events / risk, axis=0)
-        spread = variance + np.cumsum(counts.events / risk.astype(np.float64) ** 2, axis=0)
-        hazard, variance = total[-1], spread[-1]
-        parts.append(_tall(counts.times, counts.at_risk, counts.ended, cumulative_hazard=total, se=np.sqrt(spread)))
-    table = pl.concat(parts).sort("group", "time")
+    table, sums = _table(time_rows(entry, exit_, churned, group))
+    table = table.with_columns(cumulative_hazard=sums[:, 2], se=np.sqrt(sums[:, 3]))
     width = (normal_quantile(level) * pl.col("se") / pl.col("cumulative_hazard")).exp()
     table = table.with_columns(
         lower=(pl.col("cumulative_hazard") / width).fill_nan(None),
@@ -142,51 +134,38 @@ def kaplan_meier(
 
 def survival_table(rows: TimeRows, *, level: float = 0.95, interval: Interval = "log") -> pl.DataFrame:
     """Return the Kaplan-Meier tables of all groups: ``group`` (a number), then as :func:`survival_curves`."""
-    z = normal_quantile(level)
-    parts = []
-    survival, variance = np.ones(rows.groups), np.zeros(rows.groups)
-    for counts in rows.blocks():
-        risk, events = np.maximum(counts.at_risk, 1), counts.events
-        steps = (risk - events) / risk
-        steps[0] *= survival
-        curve = np.cumprod(steps, axis=0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            spread = variance + np.cumsum(events / (risk * (risk - events).astype(np.float64)), axis=0)
-            lower, upper = _band(curve, np.sqrt(spread), z, interval)
-        survival, variance = curve[-1], spread[-1]
-        gone = curve == 0
-        lower[gone] = upper[gone] = np.nan
-        parts.append(_tall(counts.times, counts.at_risk, counts.ended, survival=curve, lower=lower, upper=upper))
-    table = pl.concat(parts) if len(parts) > 1 else parts[0]
-    return table.sort("group", "time").with_columns(pl.col("lower", "upper").fill_nan(None))
+    table, sums = _table(rows)
+    survival = sums[:, 0]
+    lower, upper = _band(survival, np.sqrt(sums[:, 1]), normal_quantile(level), interval)
+    gone = survival == 0
+    lower[gone] = upper[gone] = np.nan
+    return table.with_columns(survival=survival, lower=lower, upper=upper).with_columns(
+        pl.col("lower", "upper").fill_nan(None)
+    )
 
 
 def _band(curve: FloatArray, error: FloatArray, z: float, interval: Interval) -> tuple[FloatArray, FloatArray]:
     """Return the interval of a survival curve; ``error`` is that of its logarithm."""
-    if interval == "log":
-        width = np.exp(z * error)
-        return curve / width, np.minimum(curve * width, 1.0)
-    if interval == "plain":
-        return np.maximum(curve - z * error * curve, 0.0), np.minimum(curve + z * error * curve, 1.0)
-    log = np.where(curve < 1, np.log(curve), -1.0)  # where nobody left yet, the error is 0 and the interval the point
-    width = np.where(curve < 1, np.exp(z * error / log), 1.0)
-    return curve ** (1 / width), curve**width
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        if interval == "log":
+            return curve * np.exp(-z * error), np.minimum(curve * np.exp(z * error), 1.0)
+        if interval == "plain":
+            return np.maximum(curve - z * error * curve, 0.0), np.minimum(curve + z * error * curve, 1.0)
+        ratio = np.where(curve < 1, z * error / np.log(curve), 0.0)  # nobody left yet: the interval is the point
+        return curve ** np.exp(-ratio), curve ** np.exp(ratio)
 
 
-def _tall(times: FloatArray, at_risk: IntArray, ended: IntArray, **columns: FloatArray) -> pl.DataFrame:
-    """Return a row a group and time at which somebody of the group went."""
-    group, time = np.nonzero(ended.any(axis=2).T)
-    censored, events = ended[time, group, 0], ended[time, group, 1]
-    return pl.DataFrame(
-        {
-            "group": group,
-            "time": times[time],
-            "at_risk": at_risk[time, group],
-            "events": events,
-            "censored": censored + ended[time, group, 2:].sum(axis=1),
-            **{name: values[time, group] for name, values in columns.items()},
-        }
-    )
+def _table(rows: TimeRows) -> tuple[pl.DataFrame, FloatArray]:
+    """Return group, time and counts where somebody went, and the sums of the kernel beside them."""
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.survival_tables import curves
+
+    cells = rows.cells
+    cells = cells.take(np.flatnonzero(cells.gone))
+    sums = np.empty((len(cells.time), 4))
+    curves(cells.group, as_array(cells.at_risk, np.int64), as_array(cells.events, np.int64), sums)
+    counts = {"at_risk": cells.at_risk, "events": cells.events, "censored": cells.gone - cells.events}
+    return pl.DataFrame({"group": cells.group, "time": rows.times[cells.time], **counts}), sums
 
 
 def times_of(subjects: Subjects, *, where: str) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
@@ -197,9 +176,7 @@ def times_of(subjects: Subjects, *, where: str) -> tuple[FloatArray, FloatArray,
     return frame["entry_days"].to_numpy(), frame["duration"].to_numpy(), frame["churned"].to_numpy()
 
 
-def grouped(
-    frame: pl.DataFrame, by: str | Sequence[str] | None, *, where: str
-) -> tuple[IntArray, pl.DataFrame]:
+def grouped(frame: pl.DataFrame, by: str | Sequence[str] | None, *, where: str) -> tuple[IntArray, pl.DataFrame]:
     """Return the number of each row's group, and the groups in order."""
     columns = [] if by is None else [by] if isinstance(by, str) else list(by)
     require(frame, columns, where=where)

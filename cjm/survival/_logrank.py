@@ -10,17 +10,16 @@ import polars as pl
 
 from cjm.errors import ArgumentError
 from cjm.statistics import benjamini_hochberg
-from cjm.survival._counts import TimeRows, time_rows
+from cjm.survival._counts import Cells, TimeRows, time_rows
 from cjm.survival._design import FloatArray, IntArray, groups, names_of, require
 from cjm.survival._subjects import Subjects
-from cjm.survival._sums import gram
 
 __all__ = ["LogRank", "Weights", "logrank", "logrank_pairs", "logrank_test", "pairs_test"]
 
 Weights = Literal["equal", "early", "gehan", "tarone-ware"]
 
 _SMALL = 1e-9
-_WEIGHTS = ("equal", "early", "gehan", "tarone-ware")
+_WEIGHTS = ("equal", "early", "gehan", "tarone-ware")  # in the order of the kernel
 
 
 @dataclass(frozen=True)
@@ -130,29 +129,21 @@ def logrank_test(rows: TimeRows, weights: Weights = "equal", stratum: IntArray |
     """Compare the hazards of the groups; those that were never at risk at an event do not count."""
     from scipy.special import chdtrc
 
-    size = rows.groups
-    observed, expected = np.zeros(size), np.zeros(size)
-    variance = np.zeros((size, size))
+    from cjm.kernels.survival_ranks import group_sums, quadratic_form
+
+    observed, expected = np.zeros(rows.groups), np.zeros(rows.groups)
+    variance = np.zeros((rows.groups, rows.groups))
     for part in _strata(rows, stratum):
-        survival = 1.0
-        for counts in part.blocks():
-            deaths = counts.events.sum(axis=1)
-            died = np.flatnonzero(deaths)
-            risk, events, d = counts.at_risk[died], counts.events[died], deaths[died].astype(np.float64)
-            total = risk.sum(axis=1).astype(np.float64)
-            after = survival * np.cumprod((total - d) / total)
-            weight = _weight(weights, np.concatenate(([survival], after[:-1])), total)
-            survival = float(after[-1]) if len(after) else survival
-            share = risk / total[:, None]
-            observed += (weight[:, None] * events).sum(axis=0)
-            expected += ((weight * d)[:, None] * share).sum(axis=0)
-            spread = weight**2 * np.where(total > 1, d * (total - d) / np.maximum(total - 1, 1), 0.0)
-            variance += np.diag((spread[:, None] * share).sum(axis=0)) - gram(share, spread)
-    df = int(np.linalg.matrix_rank(variance, tol=_SMALL * float(np.diag(variance).max()), hermitian=True))
+        cells = part.cells
+        cells = cells.take(np.argsort(cells.time, kind="stable"))
+        counts = _counts(cells)
+        found = (np.zeros_like(observed), np.zeros_like(expected), np.zeros_like(variance))
+        group_sums(cells.time, cells.group, *counts, _WEIGHTS.index(weights), *found)
+        for total, added in zip((observed, expected, variance), found, strict=True):
+            total += added
+    chi2, df = quadratic_form(variance.copy(), observed - expected, _SMALL)
     if df == 0:
         return LogRank(observed, expected, variance, float("nan"), 0, float("nan"))
-    excess = observed - expected
-    chi2 = float(excess @ np.linalg.pinv(variance, hermitian=True, rcond=_SMALL) @ excess)
     return LogRank(observed, expected, variance, chi2, df, float(chdtrc(df, chi2)))
 
 
@@ -160,17 +151,23 @@ def pairs_test(
     rows: TimeRows, weights: Weights = "equal", stratum: IntArray | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Return observed less expected events of the first group of each pair, and the variance of that."""
-    from cjm.kernels._jit import as_array
-    from cjm.kernels.survival_tables import pair_sums
+    from cjm.kernels.survival_ranks import pair_sums
 
     pairs = rows.groups * (rows.groups - 1) // 2
     excess, variance = np.zeros(pairs), np.zeros(pairs)
     for part in _strata(rows, stratum):
-        survival = np.ones(pairs)
-        for counts in part.blocks():
-            at_risk, events = as_array(counts.at_risk, np.int64), as_array(counts.events, np.int64)
-            pair_sums(at_risk, events, _WEIGHTS.index(weights), survival, excess, variance)
+        cells = part.cells
+        offsets = np.searchsorted(cells.group, np.arange(rows.groups + 1))
+        pair_sums(cells.time, offsets, *_counts(cells), _WEIGHTS.index(weights), excess, variance)
     return excess, variance
+
+
+def _counts(cells: Cells) -> tuple[IntArray, IntArray, IntArray]:
+    """Return the numbers at risk, that churned, and that ended in any way."""
+    from cjm.kernels._jit import as_array
+
+    at_risk, events, gone = (as_array(counts, np.int64) for counts in (cells.at_risk, cells.events, cells.gone))
+    return at_risk, events, gone
 
 
 def _rows(
@@ -190,14 +187,6 @@ def _rows(
 
 def _strata(rows: TimeRows, stratum: IntArray | None) -> list[TimeRows]:
     return [rows] if stratum is None else [rows.take(stratum == place) for place in range(int(stratum.max()) + 1)]
-
-
-def _weight(name: Weights, before: FloatArray, total: FloatArray) -> FloatArray:
-    if name == "early":
-        return before
-    if name == "gehan":
-        return total
-    return np.sqrt(total) if name == "tarone-ware" else np.ones(len(total))
 
 
 def _holm(p: FloatArray) -> FloatArray:
