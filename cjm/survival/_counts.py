@@ -81,21 +81,21 @@ class TimeRows:
         if self.groups * wide * (self.endings + 1) <= _DENSE:
             from cjm.kernels.survival_tables import count_rows
 
-            begun = np.zeros((self.groups, wide), dtype=np.int64)
-            ended = np.zeros((self.groups, wide, self.endings), dtype=np.int64)
-            count_rows(self.first, self.last, self.group, self.ending, begun, ended)
-            group, time = np.divmod(np.flatnonzero(sum((ended[:, :, end] for end in range(self.endings)), begun)), wide)
-            begun, ended = begun[group, time], ended[group, time]
+            begins = np.zeros((self.groups, wide), dtype=np.int64)
+            ends = np.zeros((self.groups, wide, self.endings), dtype=np.int64)
+            count_rows(self.first, self.last, self.group, self.ending, begins, ends)
+            group, time = np.divmod(np.flatnonzero(sum((ends[:, :, end] for end in range(self.endings)), begins)), wide)
+            begun, ended = begins[group, time], ends[group, time]
         else:
             base = self.group.astype(np.int64) * wide
-            starts, begins = np.unique(base + self.first, return_counts=True)
-            stops, ends = np.unique((base + self.last) * self.endings + self.ending, return_counts=True)
+            starts, beginning = np.unique(base + self.first, return_counts=True)
+            stops, ending = np.unique((base + self.last) * self.endings + self.ending, return_counts=True)
             keys = np.union1d(starts, stops // self.endings)
             group, time = keys // wide, keys % wide
             begun = np.zeros(len(keys), dtype=np.int64)
-            begun[np.searchsorted(keys, starts)] = begins
+            begun[np.searchsorted(keys, starts)] = beginning
             ended = np.zeros((len(keys), self.endings), dtype=np.int64)
-            ended[np.searchsorted(keys, stops // self.endings), stops % self.endings] = ends
+            ended[np.searchsorted(keys, stops // self.endings), stops % self.endings] = ending
         gone = np.asarray(sum(ended.T))
         at_risk = np.cumsum(begun) - np.cumsum(gone) + gone  # every group is empty again when the next one begins
         return Cells(group.astype(np.int32), time.astype(np.int32), at_risk, ended)
@@ -128,10 +128,13 @@ def time_rows(
     times, last = _numbered(exit)
     late = float(entry.max()) >= times[0]
     first = np.searchsorted(times, entry, side="right") if late else np.zeros(len(exit), dtype=np.int32)
-    group = np.zeros(len(exit), dtype=np.int32) if group is None else group
+    group = np.zeros(len(exit), dtype=np.int64) if group is None else group
     return TimeRows(
-        times,
-        *(as_array(codes, np.int32) for codes in (first, last, group, ending)),
+        times=times,
+        first=as_array(first, np.int32),
+        last=as_array(last, np.int32),
+        group=as_array(group, np.int32),
+        ending=as_array(ending, np.int32),
         groups=int(group.max()) + 1,
         endings=max(int(ending.max()) + 1, 2),
     )
@@ -145,8 +148,9 @@ def _numbered(values: FloatArray) -> tuple[FloatArray, CodeArray | IntArray]:
     values = as_array(values, np.float64)
     whole, low, high = is_whole(values)
     if not whole or high - low > 4 * len(values):
-        return np.unique(values, return_inverse=True)
+        times, found_at = np.unique(values, return_inverse=True)
+        return times.astype(np.float64), found_at
     place = np.zeros(int(high - low) + 1, dtype=np.int32)
     found = np.empty(len(values), dtype=np.int32)
     places_of_whole(values, low, place, found)
-    return np.flatnonzero(place >= 0) + low, found
+    return np.flatnonzero(place >= 0) + np.float64(low), found

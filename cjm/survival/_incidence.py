@@ -64,15 +64,14 @@ def cumulative_incidence(subjects: Subjects, *, by: str | None = None, level: fl
                 continue  # nobody of this group ended so
             incidence, se = incidence_of(rows, wanted)
             columns = {
-                "end": [name] * len(rows.times),
                 "time": rows.times,
                 "at_risk": rows.cells.at_risk,
                 "events": rows.cells.ended[:, wanted],
                 "incidence": incidence,
                 "se": se,
             }
-            label = [] if by is None else [found[by][[place]].new_from_index(0, len(rows.times)).alias(by)]
-            parts.append(pl.DataFrame([*label, *(pl.Series(key, values) for key, values in columns.items())]))
+            label = [] if by is None else [pl.lit(found[by][place], dtype=found.schema[by]).alias(by)]
+            parts.append(pl.DataFrame(columns).select(*label, pl.lit(name).alias("end"), pl.all()))
     share, z = pl.col("incidence"), normal_quantile(level)
     width = z * pl.col("se") / (share * share.log())
     inside = (share > 0) & (share < 1)

@@ -87,9 +87,8 @@ def test_days_lost_to_each_end_agree_with_r():
         until = sum(row[2] for row in expected["rmt_all"]["table"])
         means = dict(zip(expected[name]["rows"], (row[2] for row in expected[name]["table"]), strict=True))
         for wanted, end in ((1, "pcm"), (2, "death")):
-            steps = np.diff(np.append(rows.times, until))
             incidence, _ = incidence_of(rows, wanted)
-            lost = float((np.minimum(steps, np.maximum(until - rows.times, 0)) * incidence).sum())
+            lost = float((np.diff(np.minimum(np.append(rows.times, np.inf), until)) * incidence).sum())
             key = end if name == "rmt_all" else f"sex={sexes}, {end}"
             assert lost == pytest.approx(means[key], abs=1e-9)
 
