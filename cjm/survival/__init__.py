@@ -8,6 +8,7 @@ from cjm.survival._incidence import cumulative_incidence
 from cjm.survival._logrank import logrank, logrank_pairs
 from cjm.survival._means import restricted_mean
 from cjm.survival._newton import ConvergenceWarning
+from cjm.survival._path_curves import PathCurves, landmark, simon_makuch
 from cjm.survival._subjects import Subjects, subjects
 from cjm.survival._window import early_window
 
@@ -15,15 +16,18 @@ __all__ = [
     "Churn",
     "ConvergenceWarning",
     "CoxResult",
+    "PathCurves",
     "PathHazard",
     "Subjects",
     "cox",
     "cumulative_hazard",
     "cumulative_incidence",
     "early_window",
+    "landmark",
     "logrank",
     "logrank_pairs",
     "restricted_mean",
+    "simon_makuch",
     "subjects",
     "survival_curves",
 ]
