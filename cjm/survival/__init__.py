@@ -10,6 +10,8 @@ from cjm.survival._means import restricted_mean
 from cjm.survival._newton import ConvergenceWarning
 from cjm.survival._path_curves import PathCurves, landmark, simon_makuch
 from cjm.survival._subjects import Subjects, subjects
+from cjm.survival._when import When, when
+from cjm.survival._who import who
 from cjm.survival._window import early_window
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "PathCurves",
     "PathHazard",
     "Subjects",
+    "When",
     "cox",
     "cumulative_hazard",
     "cumulative_incidence",
@@ -30,4 +33,6 @@ __all__ = [
     "simon_makuch",
     "subjects",
     "survival_curves",
+    "when",
+    "who",
 ]

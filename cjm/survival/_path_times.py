@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from cjm.durations import DAY_US
 from cjm.errors import ArgumentError, InputError
@@ -40,7 +41,7 @@ class PathTimes:
     names: list[str]
     entry: FloatArray
     exit: FloatArray
-    churned: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    churned: npt.NDArray[np.bool_]
     first: FloatArray
 
 

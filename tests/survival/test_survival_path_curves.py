@@ -99,7 +99,7 @@ def test_changing_groups_by_hand():
 
 
 def rejections(ratio, replicates, persons):
-    found = {"landmark": 0, "simon_makuch": 0, "ever": 0}
+    found = {"landmark": 0, "simon_makuch": 0}
     for seed in range(replicates):
         journeys, _ = cancelling_world(seed, persons, ratio=ratio)
         people = subjects(journeys, Churn.event("a:quit"), origin="a:join")
@@ -109,10 +109,9 @@ def rejections(ratio, replicates, persons):
 
 
 def test_size_where_the_path_means_nothing():
-    """Of 300 null worlds about 5 % are called different: 3 to 7 %, give or take chance."""
-    found = rejections(1.0, 300, 250)
-    assert 0.02 <= found["landmark"] <= 0.085
-    assert 0.02 <= found["simon_makuch"] <= 0.085
+    found = rejections(1.0, 150, 200)
+    assert 0.01 <= found["landmark"] <= 0.10
+    assert 0.01 <= found["simon_makuch"] <= 0.10
 
 
 def test_a_real_difference_is_found():
