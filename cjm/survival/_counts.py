@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from cjm.survival._design import FloatArray, IntArray
 
-__all__ = ["Cells", "TimeRows", "time_rows"]
+__all__ = ["Cells", "TimeRows", "median_of", "time_rows"]
 
 CodeArray = npt.NDArray[np.int32]
 
+_ROUNDING = 1e-12
 _DENSE = 4_000_000
 """Cells of a table of all groups and times that is worth filling."""
 
@@ -138,6 +139,21 @@ def time_rows(
         groups=int(group.max()) + 1,
         endings=max(int(ending.max()) + 1, 2),
     )
+
+
+def median_of(rows: TimeRows) -> float:
+    """Return the median time to the event in one group, NaN if fewer than half had it.
+
+    Where the Kaplan-Meier curve runs along 0.5 it is the middle of that step, as for any even sample; as R's.
+    """
+    cells = rows.cells
+    curve = np.cumprod((cells.at_risk - cells.events) / cells.at_risk)
+    below = np.flatnonzero(curve < 0.5 - _ROUNDING)
+    if not len(below):
+        return float("nan")
+    at_half = np.flatnonzero(np.abs(curve - 0.5) <= _ROUNDING)
+    first = rows.times[at_half[0]] if len(at_half) else rows.times[below[0]]
+    return float(first + rows.times[below[0]]) / 2
 
 
 def _numbered(values: FloatArray) -> tuple[FloatArray, CodeArray | IntArray]:

@@ -105,8 +105,8 @@ def parametric(
 
     References
     ----------
-    Davidson-Pilon (2019), lifelines: survival analysis in Python, JOSS 4; Royston and Parmar (2002), Flexible parametric
-    proportional-hazards and proportional-odds models, Statistics in Medicine 21.
+    Davidson-Pilon (2019), lifelines: survival analysis in Python, JOSS 4; Royston and Parmar (2002), Flexible
+    parametric proportional-hazards and proportional-odds models, Statistics in Medicine 21.
 
     Examples
     --------

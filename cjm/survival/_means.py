@@ -8,7 +8,7 @@ import polars as pl
 from cjm.durations import DAY_US, Duration, to_us
 from cjm.errors import ArgumentError
 from cjm.statistics import normal_quantile
-from cjm.survival._counts import TimeRows, time_rows
+from cjm.survival._counts import TimeRows, median_of, time_rows
 from cjm.survival._curves import grouped, times_of
 from cjm.survival._subjects import Subjects
 
@@ -97,17 +97,13 @@ def restricted_mean_of(rows: TimeRows, until: float) -> tuple[float, float, floa
     cells = rows.cells
     events, risk = cells.events, cells.at_risk.astype(np.float64)
     curve = np.cumprod((risk - events) / risk)
-    below = np.flatnonzero(curve < 0.5 - 1e-12)
-    median = rows.times[below[0]] if len(below) else np.nan
-    at_half = np.flatnonzero(np.abs(curve - 0.5) <= 1e-12)
-    if len(at_half) and len(below):  # anywhere on the step: the middle, as for any even sample
-        median = (rows.times[at_half[0]] + median) / 2
+    median = median_of(rows)
     if rows.times[-1] < until and curve[-1] > 0:
-        return float(median), np.nan, np.nan
+        return median, float("nan"), float("nan")
     seen = rows.times < until
     times, curve = rows.times[seen], curve[seen]
     area = np.diff(np.concatenate(([0.0], times, [until]))) * np.concatenate(([1.0], curve))
     left = np.cumsum(area[::-1])[::-1][1:]  # the area from each time on
     survivors = risk[seen] - events[seen]
     weight = np.divide(events[seen], risk[seen] * survivors, out=np.zeros(len(times)), where=survivors > 0)
-    return float(median), float(area.sum()), float(np.sqrt((left**2 * weight).sum()))
+    return median, float(area.sum()), float(np.sqrt((left**2 * weight).sum()))
