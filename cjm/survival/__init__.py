@@ -1,15 +1,19 @@
 """Who leaves, when, and after which path."""
 
 from cjm.survival._churn import Churn
+from cjm.survival._concordance import concordance
 from cjm.survival._cox import CoxResult, cox
 from cjm.survival._curves import cumulative_hazard, survival_curves
 from cjm.survival._hazard import PathHazard
+from cjm.survival._holdout import Holdout, holdout
 from cjm.survival._incidence import cumulative_incidence
+from cjm.survival._lifelines import Parametric, parametric
 from cjm.survival._logrank import logrank, logrank_pairs
 from cjm.survival._means import restricted_mean
 from cjm.survival._newton import ConvergenceWarning
 from cjm.survival._path_curves import PathCurves, landmark, simon_makuch
 from cjm.survival._subjects import Subjects, subjects
+from cjm.survival._validate import Validation, validate
 from cjm.survival._when import When, when
 from cjm.survival._who import who
 from cjm.survival._window import early_window
@@ -18,21 +22,28 @@ __all__ = [
     "Churn",
     "ConvergenceWarning",
     "CoxResult",
+    "Holdout",
+    "Parametric",
     "PathCurves",
     "PathHazard",
     "Subjects",
+    "Validation",
     "When",
+    "concordance",
     "cox",
     "cumulative_hazard",
     "cumulative_incidence",
     "early_window",
+    "holdout",
     "landmark",
     "logrank",
     "logrank_pairs",
+    "parametric",
     "restricted_mean",
     "simon_makuch",
     "subjects",
     "survival_curves",
+    "validate",
     "when",
     "who",
 ]

@@ -19,7 +19,7 @@ __all__ = ["Weighting", "columns_of", "concordance", "concordance_of", "staying_
 Weighting = Literal["harrell", "uno", "early"]
 BoolArray = npt.NDArray[np.bool_]
 
-_WEIGHTINGS = ("harrell", "uno", "early")
+_WEIGHTINGS: tuple[Weighting, ...] = ("harrell", "uno", "early")
 
 
 def concordance(

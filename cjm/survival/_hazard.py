@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
-from cjm.contracts import TIME
-from cjm.durations import DAY_US, Duration, to_us
 from cjm.errors import ArgumentError, CjmError
 from cjm.journeys import Journeys
 from cjm.patterns import Pattern
-from cjm.survival._design import FloatArray, IntArray, encode, names_of, require
+from cjm.survival._after_fit import AfterFit
+from cjm.survival._design import names_of, require
 from cjm.survival._estimate import fit_events, fit_times
 from cjm.survival._fitted import Fitted, read_json, write_json
 from cjm.survival._known import known_completions
-from cjm.survival._rows import completions, numbered_events, origins
-from cjm.survival._subjects import Moment, Subjects, moment_us
-from cjm.survival._sums import linear
-from cjm.survival._times import signs_of_life
+from cjm.survival._lifelines import verified
+from cjm.survival._subjects import Subjects
 
 __all__ = ["PathHazard"]
 
@@ -29,7 +27,7 @@ Patterns = Pattern | str | Mapping[str, Pattern | str] | Sequence[Pattern | str]
 Effect = Literal["onward", "event"]
 
 
-class PathHazard:
+class PathHazard(AfterFit):
     """A hazard model of churn with paths as covariates that switch on when the path is completed.
 
     Churn that is an event, or a table of times: a Cox model on (start, stop] rows, cut at the first completion of each
@@ -104,7 +102,7 @@ class PathHazard:
             setattr(self, name, value)
         return self
 
-    def fit(self, journeys: Journeys, subjects: Subjects) -> PathHazard:
+    def fit(self, journeys: Journeys, subjects: Subjects, *, verify: Literal["lifelines"] | None = None) -> PathHazard:
         """Fit the model.
 
         Parameters
@@ -113,6 +111,9 @@ class PathHazard:
             Where the paths are looked for.
         subjects : Subjects
             From :func:`cjm.subjects`.
+        verify : {"lifelines"}, optional
+            Fit a sample of at most 20,000 persons with lifelines too, and add to ``notes`` how far it agrees; an error
+            where it does not.
 
         Raises
         ------
@@ -126,6 +127,8 @@ class PathHazard:
         ConvergenceWarning
             If a term has no finite estimate, such as a path after which nobody churned.
         """
+        if verify not in (None, "lifelines"):
+            raise ArgumentError.unknown("library", str(verify), ["lifelines"], where="PathHazard.fit(verify=...)")
         names = list(self._named())
         strata = names_of(self.strata)
         require(subjects.frame, [*self.covariates, *strata], where="PathHazard.fit")
@@ -142,6 +145,7 @@ class PathHazard:
             self.fitted_ = fit_events(
                 journeys, subjects, occurrences, names, self.covariates, strata, every=every, level=self.level
             )
+            self._seen = (journeys, subjects)
             return self
         if self.effect == "event":
             raise ArgumentError.at(
@@ -151,6 +155,10 @@ class PathHazard:
             )
         occurrences = known_completions(journeys, self._named(), every=False)
         self.fitted_ = fit_times(subjects, occurrences, names, self.covariates, strata, level=self.level)
+        self._seen = (journeys, subjects)
+        if verify:
+            note = verified(journeys, subjects, self._named(), covariates=self.covariates, strata=strata)
+            self.fitted_ = replace(self.fitted_, notes=(*self.fitted_.notes, note))
         return self
 
     @property
@@ -210,58 +218,6 @@ class PathHazard:
             return pl.concat([fitted.strata[table["group"]], table.drop("group")], how="horizontal")
         return table.drop("group")
 
-    def predict(
-        self, journeys: Journeys, subjects: Subjects, *, at: Moment | None = None, horizon: Duration = "30d"
-    ) -> pl.DataFrame:
-        """Say how each person at risk at a time stands, from what was known by then.
-
-        Parameters
-        ----------
-        journeys : Journeys
-        subjects : Subjects
-        at : str, date or datetime, optional
-            UTC if it has no zone; by default the end of observation.
-        horizon : duration
-            Of ``risk``. With churn by silence it is not used: ``risk`` is the chance that the latest event was the last
-            before the silence.
-
-        Returns
-        -------
-        polars.DataFrame
-            ``person``, ``hazard_ratio`` (against one with all terms at their means), ``risk`` (chance of churn within
-            ``horizon`` if paths stay as they are at ``at``; where that goes beyond the longest follow-up, the last
-            ``horizon`` of follow-up stands for it). Null for a person with a missing covariate or a new stratum.
-        """
-        fitted = self._results()
-        moment = subjects.end if at is None else moment_us(at, "at")
-        if moment > subjects.end:
-            raise ArgumentError.at(
-                "the time is later than the end of observation",
-                where="predict(at=...)",
-                hint="Leave it out to take that",
-            )
-        window = to_us(horizon, "horizon") / DAY_US
-        still = (pl.col("exit") > pl.lit(moment).cast(TIME)) | (
-            (pl.col("exit") == pl.lit(moment).cast(TIME)) & (pl.col("end") == "censored")
-        )
-        frame = subjects.frame.filter((pl.col("entry") <= pl.lit(moment).cast(TIME)) & still)
-        if frame.is_empty():
-            return pl.DataFrame(schema={"person": pl.Int64, "hazard_ratio": pl.Float64, "risk": pl.Float64})
-        latest, number = _latest(signs_of_life(journeys, subjects.churn.touchpoints), frame, moment)
-        group = _group_of(frame, fitted.strata)
-        occurrences = known_completions(journeys, self._named(), every=self.effect == "event")
-        paths = _paths_at(frame, occurrences, fitted.paths, moment, latest if self.effect == "event" else None)
-        design = encode(frame, self.covariates, fitted.levels)
-        place = [design.terms.index(term) for term in fitted.terms if term not in fitted.paths]
-        x = np.column_stack([paths, design.x[:, place]])
-        ratio = np.exp(linear(x - fitted.means, fitted.coef))
-        if fitted.gap:
-            hazard = _event_hazard(fitted.baseline, group, number)
-        else:
-            hazard = _window_hazard(fitted.baseline, group, (moment - origins(frame)) / DAY_US, window)
-        columns = {"person": frame["person"], "hazard_ratio": ratio, "risk": -np.expm1(-hazard * ratio)}
-        return pl.DataFrame(columns).with_columns(pl.col("hazard_ratio", "risk").fill_nan(None))
-
     def save(self, path: str | Path) -> None:
         """Write parameters and results as JSON."""
         patterns = {name: str(pattern) for name, pattern in self._named().items()}
@@ -307,60 +263,3 @@ def _per_event(base: pl.DataFrame) -> pl.DataFrame:
         ).alias("time")
     ).explode("time")
     return spread.with_columns(pl.col("time").cast(pl.Float64), pl.col("hazard").cum_sum().over("group"))
-
-
-def _latest(journeys: Journeys, frame: pl.DataFrame, moment: int) -> tuple[IntArray, IntArray]:
-    """Return time and number of each subject's last event up to ``moment`` (number 0: none)."""
-    events = numbered_events(journeys, frame)
-    known = events.time <= moment
-    time, number = np.zeros(frame.height, dtype=np.int64), np.zeros(frame.height, dtype=np.int64)
-    time[events.subject[known]] = events.time[known]  # in order of time, so that the last one stays
-    number[events.subject[known]] = events.number[known]
-    return time, number
-
-
-def _paths_at(
-    frame: pl.DataFrame, occurrences: pl.DataFrame, names: list[str], moment: int, latest: IntArray | None
-) -> FloatArray:
-    """Return 1 for a path completed by ``moment`` or, with ``latest``, at that very event."""
-    wanted = occurrences.filter(pl.col("pattern").is_in(names))
-    if latest is None:
-        return (completions(frame, wanted, names) <= moment).astype(np.float64)
-    now = pl.DataFrame({"person": frame["person"], "__latest": latest})
-    wanted = wanted.join(now, on="person").filter(pl.col("end").to_physical() == pl.col("__latest"))
-    return (completions(frame, wanted, names) <= moment).astype(np.float64)
-
-
-def _group_of(frame: pl.DataFrame, strata: pl.DataFrame) -> IntArray:
-    """Return each subject's group, -1 for one that was not there when the model was fitted."""
-    if not strata.width:
-        return np.zeros(frame.height, dtype=np.int64)
-    known = strata.cast(pl.String).with_row_index("__group")  # as text: a saved model has lost the finer types
-    joined = (
-        frame.select(strata.columns)
-        .cast(pl.String)
-        .join(known, on=strata.columns, how="left", nulls_equal=True, maintain_order="left")
-    )
-    return joined["__group"].cast(pl.Int64).fill_null(-1).to_numpy()
-
-
-def _event_hazard(baseline: pl.DataFrame, group: IntArray, number: IntArray) -> FloatArray:
-    hazard = np.full(len(group), np.nan)
-    for (place,), pools in baseline.sort("group", "time").group_by("group", maintain_order=True):
-        ours = (group == place) & (number > 0)
-        pool = np.searchsorted(pools["time"].to_numpy(), number[ours], side="right") - 1
-        hazard[ours] = np.where(pool >= 0, pools["hazard"].to_numpy()[np.maximum(pool, 0)], np.nan)
-    return hazard
-
-
-def _window_hazard(baseline: pl.DataFrame, group: IntArray, time: FloatArray, window: float) -> FloatArray:
-    """Return the baseline hazard of (time, time + window], moved back to lie within follow-up."""
-    hazard = np.full(len(group), np.nan)
-    for (place,), steps in baseline.sort("group", "time").group_by("group", maintain_order=True):
-        ours = group == place
-        days = steps["time"].to_numpy()
-        total = np.concatenate(([0.0], steps["hazard"].to_numpy()))
-        begin = np.minimum(time[ours], max(0.0, days[-1] - window))
-        after, before = (np.searchsorted(days, moment, side="right") for moment in (begin + window, begin))
-        hazard[ours] = total[after] - total[before]
-    return hazard

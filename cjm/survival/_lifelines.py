@@ -129,7 +129,7 @@ def parametric(
     if formula is None:
         design = encode(subjects.frame, covariates)
         attributes = pl.DataFrame(dict(zip(design.terms, design.x.T, strict=True)))
-        said = " + ".join(f"Q({name!r})" if not name.isidentifier() else name for name in design.terms) or "1"
+        said = None if design.terms else "1"
     else:
         own = ("person", "entry", "exit", "duration", "churned", "end", "entry_days")
         attributes, said = subjects.frame.drop(own), formula

@@ -137,7 +137,7 @@ def validate(
     expected = float(score.mean())
     # who ended otherwise never churns: they outlive everybody
     order = (np.where(ending == 2, limit, days), happened, score)
-    scores = [
+    scores: list[tuple[str, float | None, float | None, float | None, str]] = [
         ("harrell", *_first(concordance_of(*order, "harrell", level=level)), "share of pairs in the right order"),
         ("uno", *_first(concordance_of(*order, "uno", level=level)), "the same, but for who was censored when"),
         ("auc", *_area(score, happened, weight, z), "chance that one who churned had the higher risk"),
@@ -147,8 +147,9 @@ def validate(
         ("expected", expected, None, None, "mean predicted risk"),
         ("observed", observed, low, high, "share that churned (Aalen-Johansen)"),
     ]
-    ratio = [value / expected if expected else None for value in (observed, low, high)]
-    scores.append(("ratio", *ratio, "observed / expected: above 1, risks are too low"))
+    if expected:
+        ratio = (observed / expected, low / expected, high / expected)
+        scores.append(("ratio", *ratio, "observed / expected: above 1, risks are too low"))
     schema = {"measure": pl.String, "value": pl.Float64, "lower": pl.Float64, "upper": pl.Float64, "meaning": pl.String}
     lost = int((~known).sum())
     notes = (
