@@ -6,7 +6,7 @@ from cjm.survival._cox import CoxResult, cox
 from cjm.survival._curves import cumulative_hazard, survival_curves
 from cjm.survival._hazard import PathHazard
 from cjm.survival._holdout import Holdout, holdout
-from cjm.survival._incidence import cumulative_incidence
+from cjm.survival._incidence import cif, cumulative_incidence
 from cjm.survival._lifelines import Parametric, parametric
 from cjm.survival._logrank import logrank, logrank_pairs
 from cjm.survival._means import restricted_mean
@@ -29,6 +29,7 @@ __all__ = [
     "Subjects",
     "Validation",
     "When",
+    "cif",
     "concordance",
     "cox",
     "cumulative_hazard",

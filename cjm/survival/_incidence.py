@@ -11,7 +11,7 @@ from cjm.survival._curves import grouped, times_of
 from cjm.survival._design import FloatArray
 from cjm.survival._subjects import Subjects
 
-__all__ = ["cumulative_incidence", "incidence_of"]
+__all__ = ["cif", "cumulative_incidence", "incidence_of"]
 
 
 def cumulative_incidence(subjects: Subjects, *, by: str | None = None, level: float = 0.95) -> pl.DataFrame:
@@ -78,6 +78,9 @@ def cumulative_incidence(subjects: Subjects, *, by: str | None = None, level: fl
     return pl.concat(parts).with_columns(
         lower=pl.when(inside).then(share ** (-width).exp()), upper=pl.when(inside).then(share ** width.exp())
     )
+
+
+cif = cumulative_incidence  # the name by which statisticians know it
 
 
 def incidence_of(rows: TimeRows, wanted: int) -> tuple[FloatArray, FloatArray]:
