@@ -22,7 +22,7 @@ __all__ = ["When", "wald_equal", "when"]
 
 _STEPS = 6
 _GRID = 60
-_DRAWS = 2_000
+_DRAWS = 1_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -321,17 +321,19 @@ def _excess(
             None,
             None,
         )
-    halves = np.array([_half(grid, curve) for curve in draws[draws[:, -1] > 0]])
-    interval = tuple(np.quantile(halves, [tail, 1 - tail]).tolist())
-    return frame, _half(grid, total), (interval[0], interval[1])
+    halves = _half(grid, draws[draws[:, -1] > 0])
+    early, late = np.quantile(halves, [tail, 1 - tail]).tolist()
+    return frame, float(_half(grid, total[None, :])[0]), (early, late)
 
 
-def _half(grid: FloatArray, total: FloatArray) -> float:
-    """Return the first day at which the excess has reached half of its last value."""
-    curve = np.concatenate(([0.0], total))
-    place = int(np.flatnonzero(curve >= curve[-1] / 2)[0])
-    rise = curve[place] - curve[place - 1]
-    return float(grid[place - 1] + (grid[place] - grid[place - 1]) * (curve[-1] / 2 - curve[place - 1]) / rise)
+def _half(grid: FloatArray, totals: FloatArray) -> FloatArray:
+    """Return, a row, the first day at which the excess has reached half of its last value."""
+    curves = np.column_stack((np.zeros(len(totals)), totals))
+    half = curves[:, -1] / 2
+    place = (curves >= half[:, None]).argmax(axis=1)
+    row = np.arange(len(curves))
+    before, at = curves[row, place - 1], curves[row, place]
+    return np.asarray(grid[place - 1] + (grid[1] - grid[0]) * (half - before) / (at - before))
 
 
 def wald_equal(coef: FloatArray, covariance: FloatArray) -> float | None:
