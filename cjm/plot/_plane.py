@@ -132,12 +132,15 @@ class Plane:
         """Return the area between a lower and an upper curve; points are abscissa, lower, upper."""
         upper: list[Point] = []
         lower: list[Point] = []
-        for place, (x, low, high) in enumerate(points):
-            if steps and place:
-                upper.append((self.x(x), self.y(points[place - 1][2])))
-                lower.append((self.x(x), self.y(points[place - 1][1])))
-            upper.append((self.x(x), self.y(high)))
-            lower.append((self.x(x), self.y(low)))
+        for x, low, high in points:
+            at, bottom, top = self.x(x), self.y(low), self.y(high)
+            if upper and at - upper[-1][0] < 1 and abs(bottom - lower[-1][1]) < 0.5 and abs(top - upper[-1][1]) < 0.5:
+                continue  # too near to be seen
+            if steps and upper:
+                upper.append((at, upper[-1][1]))
+                lower.append((at, lower[-1][1]))
+            upper.append((at, top))
+            lower.append((at, bottom))
         path = "L".join(f"{x:.1f},{y:.1f}" for x, y in [*upper, *reversed(lower)])
         return tag("path", d=f"M{path}Z", fill=colour, fill_opacity="0.15")
 
