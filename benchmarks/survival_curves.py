@@ -1,6 +1,6 @@
 """Curves, log-rank tests and concordance beside lifelines and SurPyval, the latter in an environment of its own.
 
-Call: python benchmarks/survival_curves.py [--rows 1e6] [--groups 100] [--runs 5] [--clock daily continuous]
+Call: python benchmarks/survival_curves.py [--rows 1e6] [--groups 100] [--runs 5] [--clock daily] [--results concordance]
 
 Everybody gets the same seeded arrays: days until churn or the end of observation, on a clock of whole days or without
 ties, a group and a score. A peer is one process, which calls once on little data first, to compile and import. Printed
@@ -147,6 +147,8 @@ def main() -> None:
     parser.add_argument("--groups", type=int, default=100)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--clock", nargs="+", default=["daily", "continuous"])
+    parser.add_argument("--results", nargs="+", help="some of the results; by default all")
+    parser.add_argument("--limit", type=float, default=300, help="seconds after which a peer is stopped")
     parser.add_argument("--envs", type=Path, default=Path.home() / ".cache" / "cjm-benchmarks")
     parser.add_argument("--answer", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -160,7 +162,7 @@ def main() -> None:
     print("| clock | result | by | CPU s | wall s | peak MB | CPU / ours | apart |\n|---|---|---|--:|--:|--:|--:|--:|")
     size = [f"--rows={given.rows}", f"--groups={given.groups}", f"--runs={given.runs}"]
     for clock in given.clock:
-        for name in ours():
+        for name in given.results or ours():
             first: list[Any] = []
             for peer in PEERS:
                 if peer.startswith("surpyval"):
@@ -171,7 +173,9 @@ def main() -> None:
                     python = sys.executable
                 command = [python, __file__, "--answer", peer, name, clock, *size]
                 try:
-                    told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
+                    told = subprocess.run(
+                        command, check=True, capture_output=True, text=True, timeout=given.limit
+                    ).stdout
                     cpu, wall, peak, found = json.loads(told.splitlines()[-1])
                 except (subprocess.SubprocessError, IndexError) as error:
                     print(f"| {clock} | {name} | {peer} | did not finish: {type(error).__name__} | | | | |")
