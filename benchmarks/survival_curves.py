@@ -1,6 +1,6 @@
 """Curves, log-rank tests and concordance beside lifelines and SurPyval, the latter in an environment of its own.
 
-Call: python benchmarks/survival_curves.py [--rows 1e6] [--groups 100] [--runs 5] [--clock daily] [--results concordance]
+Call: python benchmarks/survival_curves.py [--rows 1e6] [--groups 100] [--runs 5] [--clock daily] [--results ...]
 
 Everybody gets the same seeded arrays: days until churn or the end of observation, on a clock of whole days or without
 ties, a group and a score. A peer is one process, which calls once on little data first, to compile and import. Printed
