@@ -40,6 +40,7 @@ def timed(call: Callable[[], Any], runs: int) -> tuple[Any, dict[str, float]]:
     """Return the answer, the median wall and CPU seconds of up to ``runs`` calls, and the peak memory."""
     walls, cpus = [], []
     forget_peak()
+    before = peak_mb()
     while len(walls) < runs and sum(walls) < BUDGET:
         answer = None  # so that two answers are never held at once
         wall, cpu = time.perf_counter(), time.process_time()
@@ -47,7 +48,7 @@ def timed(call: Callable[[], Any], runs: int) -> tuple[Any, dict[str, float]]:
         walls.append(time.perf_counter() - wall)
         cpus.append(time.process_time() - cpu)
     found = {"wall": statistics.median(walls), "cpu": statistics.median(cpus), "first": cpus[0], "runs": len(walls)}
-    return answer, {**found, "peak": peak_mb()}
+    return answer, {**found, "peak": peak_mb(), "extra": peak_mb() - before}
 
 
 Question = tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]

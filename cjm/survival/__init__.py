@@ -12,6 +12,8 @@ from cjm.survival._logrank import logrank, logrank_pairs
 from cjm.survival._means import restricted_mean
 from cjm.survival._newton import ConvergenceWarning
 from cjm.survival._path_curves import PathCurves, landmark, simon_makuch
+from cjm.survival._row_tables import event_table, landmark_table, period_table, spell_table
+from cjm.survival._screen import screen
 from cjm.survival._subjects import Subjects, subjects
 from cjm.survival._validate import Validation, validate
 from cjm.survival._when import When, when
@@ -35,13 +37,18 @@ __all__ = [
     "cumulative_hazard",
     "cumulative_incidence",
     "early_window",
+    "event_table",
     "holdout",
     "landmark",
+    "landmark_table",
     "logrank",
     "logrank_pairs",
     "parametric",
+    "period_table",
     "restricted_mean",
+    "screen",
     "simon_makuch",
+    "spell_table",
     "subjects",
     "survival_curves",
     "validate",

@@ -17,22 +17,36 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Design:
     """Covariates as numbers.
 
     Attributes
     ----------
-    x : ndarray, shape (rows, terms)
     terms : tuple of str
         The column's name, or ``column=level`` for a column of text: one term a level but the first in order.
     levels : mapping of str to list of str
         Levels of each column of text, the reference first.
     """
 
-    x: FloatArray
     terms: tuple[str, ...]
     levels: Mapping[str, list[str]]
+    _sources: tuple[tuple[pl.Series, str | None], ...]
+    _rows: int
+
+    def column(self, term: int) -> FloatArray:
+        """Return the values of one term; a column of floats is not copied."""
+        source, level = self._sources[term]
+        values = source if level is None else source.cast(pl.String) == level
+        return values.cast(pl.Float64).to_numpy()
+
+    @property
+    def x(self) -> FloatArray:
+        """All terms, shape (rows, terms)."""
+        found = np.empty((self._rows, len(self.terms)))
+        for term in range(len(self.terms)):
+            found[:, term] = self.column(term)
+        return found
 
 
 def encode(frame: pl.DataFrame, columns: Sequence[str], levels: Mapping[str, list[str]] | None = None) -> Design:
@@ -40,31 +54,30 @@ def encode(frame: pl.DataFrame, columns: Sequence[str], levels: Mapping[str, lis
 
     With ``levels`` (from an earlier call) the coding is repeated; a level not among them is an error.
     """
-    parts: list[FloatArray] = []
+    sources: list[tuple[pl.Series, str | None]] = []
     terms: list[str] = []
     found: dict[str, list[str]] = {}
     for name in columns:
         column = frame[name]
         if column.dtype.is_numeric() or column.dtype == pl.Boolean:
-            parts.append(column.cast(pl.Float64).to_numpy())
+            sources.append((column, None))
             terms.append(name)
         elif column.dtype == pl.String or isinstance(column.dtype, (pl.Categorical, pl.Enum)):
-            text = column.cast(pl.String)
-            known = sorted(text.drop_nulls().unique().to_list()) if levels is None else levels[name]
-            new = sorted(set(text.drop_nulls().unique().to_list()) - set(known))
+            there = sorted(column.cast(pl.String).drop_nulls().unique().to_list())
+            known = there if levels is None else levels[name]
+            new = sorted(set(there) - set(known))
             if new:
                 raise InputError.at(
                     f"level {new[0]!r} was not there when the model was fitted", where=f"column {name!r}"
                 )
             found[name] = known
-            parts.extend((text == level).cast(pl.Float64).to_numpy() for level in known[1:])
+            sources.extend((column, level) for level in known[1:])
             terms.extend(f"{name}={level}" for level in known[1:])
         else:
             raise InputError.at(
                 f"a covariate must be a number, a Boolean or text, not {column.dtype}", where=f"column {name!r}"
             )
-    x = np.column_stack(parts) if parts else np.zeros((frame.height, 0))
-    return Design(np.ascontiguousarray(x), tuple(terms), found)
+    return Design(tuple(terms), found, tuple(sources), frame.height)
 
 
 def numbers(frame: pl.DataFrame, name: str) -> FloatArray:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,37 +16,64 @@ from cjm.journeys import Journeys
 from cjm.survival._cox import cox
 from cjm.survival._design import FloatArray, IntArray, encode, groups
 from cjm.survival._fitted import Fitted
-from cjm.survival._rows import at_events, completions, event_rows, path_rows
+from cjm.survival._rows import NEVER, at_events, completions, event_rows, first_numbers, path_rows
 from cjm.survival._silence import fit_silence
 from cjm.survival._subjects import Subjects
 from cjm.survival._summary import check_table, exposure, hazard_table
 from cjm.survival._times import signs_of_life
 
-__all__ = ["fit_events", "fit_times"]
-
-_POOL = 5
-"""Fewest churned persons in a pool of event numbers; pools are widened until they are there."""
+__all__ = ["Options", "fit_events", "fit_times"]
 
 
-def fit_times(
-    subjects: Subjects,
-    occurrences: pl.DataFrame,
-    names: Sequence[str],
-    covariates: Sequence[str],
-    strata: Sequence[str],
-    *,
-    level: float,
-) -> Fitted:
-    """Fit a Cox model with paths as time-varying covariates."""
+@dataclass(frozen=True)
+class Options:
+    """What a path model is asked for, apart from its paths: parameters of ``PathHazard`` of the same names."""
+
+    covariates: Sequence[str]
+    strata: Sequence[str]
+    weights: str | None
+    cluster: str | None
+    ties: Literal["efron", "breslow"]
+    penalty: float
+    l1_ratio: float
+    level: float
+
+
+def fit_times(subjects: Subjects, first: IntArray, names: Sequence[str], options: Options, *, ever: bool) -> Fitted:
+    """Fit a Cox model with paths as covariates that change in time; ``first`` from ``completions``.
+
+    With ``ever``, a path is a fixed property of those who completed it by their exit.
+    """
     frame = subjects.frame
-    rows = path_rows(frame, completions(frame, occurrences, names))
-    terms = _Terms(subjects, names, covariates, strata, rows.subject, rows.x)
+    if ever:
+        done = np.where(first <= frame["exit"].to_physical().to_numpy()[:, None], np.iinfo(np.int64).min, NEVER)
+        rows = path_rows(frame, done)
+    else:
+        rows = path_rows(frame, first)
+    terms = _Terms(subjects, names, options, rows.subject, rows.x)
     columns = {"__start": rows.start, "__stop": rows.stop, "__churned": rows.churned, "__stratum": terms.group}
-    table = pl.concat([pl.DataFrame(columns), pl.DataFrame(terms.x, schema=list(terms.used))], how="horizontal")
+    more = [name for name in (options.weights, options.cluster) if name is not None]
+    table = pl.DataFrame({**columns, **terms.columns}).hstack(
+        frame[rows.subject].select(pl.col(name).alias(f"__{name}") for name in dict.fromkeys(more))
+    )
     result = cox(
-        table, start="__start", stop="__stop", event="__churned", covariates=terms.used, strata="__stratum", level=level
+        table,
+        start="__start",
+        stop="__stop",
+        event="__churned",
+        covariates=terms.used,
+        strata="__stratum",
+        weights=options.weights and f"__{options.weights}",
+        cluster=options.cluster and f"__{options.cluster}",
+        ties=options.ties,
+        penalty=options.penalty,
+        l1_ratio=options.l1_ratio,
+        level=options.level,
     )
     baseline = result.baseline().rename({"__stratum": "group", "cumulative_hazard": "hazard"})
+    how = "A path acts strictly after it is complete and its events can be known to be the person's"
+    if ever:
+        how = "BIASED: a path counts as a fixed property of whoever completed it at any time"
     return terms.fitted(
         subjects,
         gap=0,
@@ -54,11 +83,8 @@ def fit_times(
         died=rows.churned,
         baseline=baseline,
         chi2=result.check()["chi2"].fill_null(float("nan")).to_numpy(),
-        notes=(
-            "A path acts strictly after it is complete and its events can be known to be the person's",
-            *result.notes,
-        ),
-        level=level,
+        notes=(how, *result.notes),
+        level=options.level,
     )
 
 
@@ -67,27 +93,27 @@ def fit_events(
     subjects: Subjects,
     occurrences: pl.DataFrame,
     names: Sequence[str],
-    covariates: Sequence[str],
-    strata: Sequence[str],
+    options: Options,
     *,
     every: bool,
-    level: float,
 ) -> Fitted:
     """Fit an event-level model of silence."""
     frame = subjects.frame
     gap = subjects.churn.gap
     rows = event_rows(signs_of_life(journeys, subjects.churn.touchpoints), frame, gap)
+    x: npt.NDArray[Any]
     if every:
         x = at_events(frame, rows, occurrences, names)
     else:
-        x = (completions(frame, occurrences, names)[rows.subject] <= rows.time[:, None]).astype(np.float64)
-    terms = _Terms(subjects, names, covariates, strata, rows.subject, x)
-    complete = ~np.isnan(terms.x).any(axis=1)
-    pools = _pools(rows.number[complete], rows.silent[complete])
+        x = completions(frame, occurrences, names)[rows.subject] <= rows.time[:, None]
+    terms = _Terms(subjects, names, options, rows.subject, x)
+    matrix = np.column_stack([column.astype(np.float64) for column in terms.columns.values()])
+    complete = ~np.isnan(matrix).any(axis=1)
+    pools = first_numbers(rows.number[complete], rows.silent[complete])
     pool = np.searchsorted(pools, rows.number, side="right") - 1
     stratum = terms.group * len(pools) + pool
     fit = fit_silence(
-        terms.x[complete],
+        matrix[complete],
         rows.silent[complete],
         stratum[complete],
         rows.subject[complete],
@@ -119,7 +145,7 @@ def fit_events(
         baseline=baseline,
         chi2=fit.check,
         notes=(*notes, *fit.notes),
-        level=level,
+        level=options.level,
     )
 
 
@@ -127,13 +153,7 @@ class _Terms:
     """Paths and covariates of rows; paths that nobody completed while at risk are set apart."""
 
     def __init__(
-        self,
-        subjects: Subjects,
-        names: Sequence[str],
-        covariates: Sequence[str],
-        strata: Sequence[str],
-        subject: IntArray,
-        x: FloatArray,
+        self, subjects: Subjects, names: Sequence[str], options: Options, subject: IntArray, x: npt.NDArray[Any]
     ) -> None:
         if not subjects.frame["churned"].any():
             raise InputError.at(
@@ -141,17 +161,17 @@ class _Terms:
                 where="PathHazard.fit",
                 hint=f"The definition was: {subjects.churn}. See subjects.audit()",
             )
-        self.design = encode(subjects.frame, covariates)
-        group, self.strata = groups(subjects.frame, strata)
+        self.design = encode(subjects.frame, options.covariates)
+        group, self.strata = groups(subjects.frame, options.strata)
         self.group = group[subject]
         self.subject = subject
-        self.paths = [name for j, name in enumerate(names) if x[:, j].any()]
+        self.columns = {name: x[:, j] for j, name in enumerate(names) if x[:, j].any()}
+        self.paths = list(self.columns)
+        self.columns |= {term: self.design.column(j)[subject] for j, term in enumerate(self.design.terms)}
         self.all = [*names, *self.design.terms]
-        self.used = [*self.paths, *self.design.terms]
+        self.used = list(self.columns)
         if not self.used:
             raise InputError.at("no subject completed any of the paths while at risk", where="PathHazard.fit")
-        seen = x[:, [names.index(name) for name in self.paths]]
-        self.x = np.column_stack([seen, self.design.x[subject]])
 
     def fitted(
         self,
@@ -171,9 +191,12 @@ class _Terms:
         wide = np.full((2, len(self.all)), np.nan)
         counts = np.zeros((2, len(self.all)), dtype=np.int64)
         wide[:, place] = coef, se
-        complete = ~np.isnan(self.x).any(axis=1)
-        counts[:, place] = exposure(self.x[complete], self.subject[complete], died[complete])
-        missing = [f"{name!r} was completed by nobody at risk" for name in self.all if name not in self.used]
+        missing = np.zeros(len(self.subject), dtype=bool)
+        for column in self.columns.values():
+            missing |= column != column
+        columns = (np.where(missing, 0, column) for column in self.columns.values())
+        counts[:, place] = exposure(columns, self.subject, died)
+        nobody = [f"{name!r} was completed by nobody at risk" for name in self.all if name not in self.columns]
         references = [f"{name} is compared with {known[0]!r}" for name, known in self.design.levels.items() if known]
         return Fitted(
             churn=str(subjects.churn),
@@ -187,20 +210,5 @@ class _Terms:
             baseline=baseline.select("group", "time", "hazard"),
             summary=hazard_table(self.all, *wide, *counts, level=level),
             check=check_table(self.used, chi2),
-            notes=(*subjects.notes, *notes, *references, *missing),
+            notes=(*subjects.notes, *notes, *references, *nobody),
         )
-
-
-def _pools(number: IntArray, silent: npt.NDArray[np.bool_]) -> IntArray:
-    """Return the first number of each pool: as narrow as leaves ``_POOL`` churned persons in each; the first is 1."""
-    churned = np.bincount(number, weights=silent)
-    starts = [1]
-    held = 0.0
-    for at in range(1, len(churned)):
-        if held >= _POOL:
-            starts.append(at)
-            held = 0.0
-        held += churned[at]
-    if held < _POOL and len(starts) > 1:
-        starts.pop()
-    return np.array(starts, dtype=np.int64)

@@ -12,19 +12,29 @@ import polars as pl
 
 from cjm.errors import ArgumentError, CjmError
 from cjm.journeys import Journeys
+from cjm.matching import named_patterns
 from cjm.patterns import Pattern
 from cjm.survival._after_fit import AfterFit
+from cjm.survival._bias import refuse_bias, refuse_spells
 from cjm.survival._design import names_of, require
-from cjm.survival._estimate import fit_events, fit_times
+from cjm.survival._estimate import Options, fit_events, fit_times
 from cjm.survival._fitted import Fitted, read_json, write_json
-from cjm.survival._known import known_completions
+from cjm.survival._known import first_completions, known_completions
 from cjm.survival._lifelines import verified
+from cjm.survival._prediction import per_event
+from cjm.survival._rows import completion_times
 from cjm.survival._subjects import Subjects
 
 __all__ = ["PathHazard"]
 
+_PARAMETERS = (
+    "patterns", "covariates", "strata", "weights", "cluster", "ties", "penalty", "l1_ratio", "effect", "clock",
+    "allow_bias", "level",
+)  # fmt: skip
+
 Patterns = Pattern | str | Mapping[str, Pattern | str] | Sequence[Pattern | str]
-Effect = Literal["onward", "event"]
+Effect = Literal["onward", "event", "ever"]
+Clock = Literal["auto", "time", "event"]
 
 
 class PathHazard(AfterFit):
@@ -45,9 +55,21 @@ class PathHazard(AfterFit):
         Attributes of the subjects known at entry: numbers, Booleans, or text.
     strata : str or sequence of str, optional
         Attributes; each combination has a baseline hazard of its own.
-    effect : {"onward", "event"}
-        With churn by silence: whether a path counts at its completion and ever after, or (every completion) at the
-        completing event alone.
+    weights, cluster : str, optional
+        Attributes: how many persons one stands for; what groups persons who are not independent (a household, a shop),
+        which the errors then allow for.
+    ties : {"efron", "breslow"}
+    penalty, l1_ratio : float
+        Shrink the coefficients (elastic net): see :func:`cjm.survival.cox`. Like ``weights``, ``cluster`` and ``ties``,
+        for the Cox model only.
+    effect : {"onward", "event", "ever"}
+        ``"onward"``: a path counts from its completion on. ``"event"``, with churn by silence: (every completion) at
+        the completing event alone. ``"ever"``: as a fixed property of whoever completed it, which is biased.
+    clock : {"auto", "time", "event"}
+        Time, or event by event. ``"auto"`` takes events for churn by silence, where time is biased.
+    allow_bias : bool
+        Fit a biased form all the same. Without it such a form is an error that says why: ``effect="ever"``;
+        ``clock="time"`` with churn by silence; times of churn that are those of last events.
     level : float
         Of the intervals.
 
@@ -77,13 +99,27 @@ class PathHazard(AfterFit):
         patterns: Patterns,
         covariates: Sequence[str] = (),
         strata: str | Sequence[str] | None = None,
+        weights: str | None = None,
+        cluster: str | None = None,
+        ties: Literal["efron", "breslow"] = "efron",
+        penalty: float = 0.0,
+        l1_ratio: float = 0.0,
         effect: Effect = "onward",
+        clock: Clock = "auto",
+        allow_bias: bool = False,
         level: float = 0.95,
     ) -> None:
         self.patterns = patterns
         self.covariates = covariates
         self.strata = strata
+        self.weights = weights
+        self.cluster = cluster
+        self.ties = ties
+        self.penalty = penalty
+        self.l1_ratio = l1_ratio
         self.effect = effect
+        self.clock = clock
+        self.allow_bias = allow_bias
         self.level = level
 
     def __repr__(self) -> str:
@@ -91,7 +127,7 @@ class PathHazard(AfterFit):
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name (``deep`` is there for scikit-learn and changes nothing)."""
-        return {name: getattr(self, name) for name in ("patterns", "covariates", "strata", "effect", "level")}
+        return {name: getattr(self, name) for name in _PARAMETERS}
 
     def set_params(self, **params: Any) -> PathHazard:
         """Set parameters by name."""
@@ -113,7 +149,7 @@ class PathHazard(AfterFit):
             From :func:`cjm.subjects`.
         verify : {"lifelines"}, optional
             Fit a sample of at most 20,000 persons with lifelines too, and add to ``notes`` how far it agrees; an error
-            where it does not.
+            where it does not. For models without weights, penalty or clusters.
 
         Raises
         ------
@@ -129,37 +165,57 @@ class PathHazard(AfterFit):
         """
         if verify not in (None, "lifelines"):
             raise ArgumentError.unknown("library", str(verify), ["lifelines"], where="PathHazard.fit(verify=...)")
-        names = list(self._named())
+        named = named_patterns(self._named())
+        names = list(named)
         strata = names_of(self.strata)
-        require(subjects.frame, [*self.covariates, *strata], where="PathHazard.fit")
+        more = [name for name in (self.weights, self.cluster) if name is not None]
+        require(subjects.frame, [*self.covariates, *strata, *more], where="PathHazard.fit")
         clash = sorted(set(names) & set(self.covariates))
         if clash:
             raise ArgumentError.at(
                 f"{clash[0]!r} is both a path and a covariate", where="PathHazard", hint="Rename the path"
             )
-        if self.effect not in ("onward", "event"):
-            raise ArgumentError.unknown("effect", self.effect, ["onward", "event"], where="PathHazard(effect=...)")
-        if subjects.churn.kind == "inactive":
+        by_event = self._by_event(subjects)
+        refuse_spells(subjects, where="PathHazard.fit")
+        if not self.allow_bias:
+            refuse_bias(journeys, subjects, effect=self.effect, clock=self.clock, where="PathHazard.fit")
+        options = Options(
+            self.covariates, strata, self.weights, self.cluster, self.ties, self.penalty, self.l1_ratio, self.level
+        )
+        if by_event:
             every = self.effect == "event"
-            occurrences = known_completions(journeys, self._named(), every=every)
-            self.fitted_ = fit_events(
-                journeys, subjects, occurrences, names, self.covariates, strata, every=every, level=self.level
-            )
-            self._seen = (journeys, subjects)
-            return self
-        if self.effect == "event":
+            occurrences = known_completions(journeys, named, every=every)
+            self.fitted_ = fit_events(journeys, subjects, occurrences, names, options, every=every)
+        else:
+            first = completion_times(subjects.frame, first_completions(journeys, named))
+            self.fitted_ = fit_times(subjects, first, names, options, ever=self.effect == "ever")
+        self._seen = (journeys, subjects)
+        if verify:
+            note = verified(journeys, subjects, named, covariates=self.covariates, strata=strata)
+            self.fitted_ = replace(self.fitted_, notes=(*self.fitted_.notes, note))
+        return self
+
+    def _by_event(self, subjects: Subjects) -> bool:
+        """Check what goes with what; return whether events are compared instead of times."""
+        if self.effect not in ("onward", "event", "ever"):
+            raise ArgumentError.unknown("effect", self.effect, ["onward", "event", "ever"], where="PathHazard")
+        if self.clock not in ("auto", "time", "event"):
+            raise ArgumentError.unknown("clock", self.clock, ["auto", "time", "event"], where="PathHazard")
+        silent = subjects.churn.kind == "inactive"
+        by_event = self.clock == "event" or (self.clock == "auto" and silent and self.effect != "ever")
+        if (by_event and not silent) or (self.effect == "event" and not by_event):
             raise ArgumentError.at(
-                'effect="event" is for churn by silence',
+                'effect="event" and clock="event" are for churn by silence',
                 where="PathHazard",
                 hint="After an event that is churn nothing follows",
             )
-        occurrences = known_completions(journeys, self._named(), every=False)
-        self.fitted_ = fit_times(subjects, occurrences, names, self.covariates, strata, level=self.level)
-        self._seen = (journeys, subjects)
-        if verify:
-            note = verified(journeys, subjects, self._named(), covariates=self.covariates, strata=strata)
-            self.fitted_ = replace(self.fitted_, notes=(*self.fitted_.notes, note))
-        return self
+        if by_event and (self.weights or self.cluster or self.penalty or self.ties != "efron"):
+            raise ArgumentError.at(
+                "weights, cluster, ties and penalty are for the Cox model", where="PathHazard", hint="Leave them out"
+            )
+        if by_event and self.effect == "ever":
+            raise ArgumentError.at('effect="ever" has no clock of events', where="PathHazard", hint='Take clock="time"')
+        return by_event
 
     @property
     def summary(self) -> pl.DataFrame:
@@ -201,7 +257,7 @@ class PathHazard(AfterFit):
         fitted = self._results()
         base = fitted.baseline.sort("group", "time")
         if fitted.gap:
-            base = _per_event(base)
+            base = per_event(base)
         parts = []
         for path in fitted.paths:
             j = fitted.terms.index(path)
@@ -253,13 +309,3 @@ class PathHazard(AfterFit):
                 "no patterns are given", where="PathHazard(patterns=...)", hint="cjm.survival.cox needs none"
             )
         return named
-
-
-def _per_event(base: pl.DataFrame) -> pl.DataFrame:
-    """Spread pools of event numbers over their numbers; cumulative hazards."""
-    spread = base.with_columns(
-        pl.int_ranges(
-            pl.col("time").cast(pl.Int64), pl.col("time").shift(-1).over("group").fill_null(pl.col("time") + 1)
-        ).alias("time")
-    ).explode("time")
-    return spread.with_columns(pl.col("time").cast(pl.Float64), pl.col("hazard").cum_sum().over("group"))

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from cjm.contracts import TIME
-from cjm.journeys import Journeys
+from cjm.journeys import EventArrays, Journeys
 from cjm.patterns import Pattern
+from cjm.progress import Steps
+from cjm.ragged import offsets_of_sorted
 
-__all__ = ["known_completions"]
+__all__ = ["first_completions", "known_completions"]
+
+IntArray = npt.NDArray[np.int64]
+
+_AT_ONCE = 64
+"""Patterns whose matches are held at once."""
 
 
 def known_completions(journeys: Journeys, patterns: Mapping[str, Pattern | str], *, every: bool) -> pl.DataFrame:
@@ -33,23 +41,59 @@ def known_completions(journeys: Journeys, patterns: Mapping[str, Pattern | str],
     polars.DataFrame
         ``pattern``, ``person``, ``end``; sorted by pattern in the order given, and by person.
     """
-    from cjm.matching import find_matches, named_patterns
+    from cjm.matching import named_patterns
 
-    named = named_patterns(dict(patterns))
-    arrays = journeys.arrays
-    last_known = np.append(arrays.known, 0)
-    parts = []
-    for name, found in find_matches(journeys, named, occurrence="all").items():
-        ranges = np.column_stack((found.start, found.end + 1)).ravel()
-        known = np.maximum.reduceat(last_known, ranges)[::2] if len(ranges) else np.empty(0, dtype=np.int64)
-        at = arrays.time[found.end] + (named[name].confirm_us or 0)
-        dated = pl.DataFrame(
-            {"person": arrays.person[found.person], "end": np.maximum(at, known), "at": at},
-            schema={"person": pl.Int64, "end": pl.Int64, "at": pl.Int64},
-        )
-        if every:
-            dated = dated.filter(pl.col("end") == pl.col("at")).sort("person", "end")
-        else:
-            dated = dated.group_by("person").agg(pl.col("end").min()).sort("person")
-        parts.append(dated.select(pl.lit(name).alias("pattern"), "person", pl.col("end").cast(TIME)))
-    return pl.concat(parts)
+    parts = [
+        pl.DataFrame({"pattern": pl.Series([name]).new_from_index(0, len(person)), "person": person, "end": end})
+        for name, person, end in first_completions(journeys, named_patterns(dict(patterns)), every=every)
+    ]
+    return pl.concat(parts).with_columns(pl.col("end").cast(TIME))
+
+
+def first_completions(
+    journeys: Journeys, patterns: Mapping[str, Pattern], *, every: bool = False
+) -> Iterator[tuple[str, IntArray, IntArray]]:
+    """Yield, a pattern, the persons who completed it and when it was complete and known, microseconds.
+
+    Persons rise, and times within a person where there are several; meaning as for :func:`known_completions`, with far
+    fewer rows held at once.
+    """
+    from cjm.matching import find_matches
+
+    names = list(patterns)
+    steps = Steps(-(-len(names) // _AT_ONCE))
+    with steps.shown():
+        for start in range(0, len(names), _AT_ONCE):
+            some = {name: patterns[name] for name in names[start : start + _AT_ONCE]}
+            found: dict[str, list[tuple[IntArray, IntArray]]] = {name: [] for name in some}
+            with steps.step("paths", len(some)):
+                for bucket in journeys.buckets():
+                    arrays = bucket.arrays
+                    first = not every and arrays.known_from is None
+                    for name, matches in find_matches(bucket, some, occurrence="first" if first else "all").items():
+                        person, at = arrays.person[matches.person], arrays.time[matches.end]
+                        at = at + (some[name].confirm_us or 0)
+                        if not first:
+                            person, at = _dated(arrays, matches.start, matches.end, person, at, every)
+                        found[name].append((person, at))
+            for name, parts in found.items():
+                yield name, np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+def _dated(
+    arrays: EventArrays, start: IntArray, end: IntArray, person: IntArray, at: IntArray, every: bool
+) -> tuple[IntArray, IntArray]:
+    """Date matches to when all their events were known to be the person's.
+
+    Of each person the first is kept or, with ``every``, those that were known at once.
+    """
+    if arrays.known_from is None or not len(at):
+        known = at
+    else:
+        ranges = np.column_stack((start, end + 1)).ravel()
+        known = np.maximum(at, np.maximum.reduceat(np.append(arrays.known, 0), ranges)[::2])
+    if every:
+        kept = known == at
+        return person[kept], at[kept]
+    runs = offsets_of_sorted(person)[:-1]
+    return person[runs], np.minimum.reduceat(known, runs) if len(runs) else known

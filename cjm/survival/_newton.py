@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from cjm.errors import InputError
 
-__all__ = ["ConvergenceWarning", "check_information", "maximise", "score_tests"]
+__all__ = [
+    "ConvergenceWarning",
+    "Maximum",
+    "check_information",
+    "maximise",
+    "maximise_penalised",
+    "score_tests",
+    "solve_symmetric",
+]
 
 FloatArray = npt.NDArray[np.float64]
 Evaluate = Callable[[FloatArray], tuple[float, FloatArray, FloatArray]]
@@ -24,8 +33,22 @@ class ConvergenceWarning(UserWarning):
     """A fit ended, but one of its coefficients may be infinite or not exact."""
 
 
-def maximise(evaluate: Evaluate, terms: Sequence[str], *, decrement: float = 1e-12) -> tuple[FloatArray, list[str]]:
-    """Return the coefficients at the maximum of a concave log-likelihood, and notes on the search.
+@dataclass(frozen=True, eq=False)
+class Maximum:
+    """Where a search ended: coefficients, log-likelihood and information there, notes on the search.
+
+    ``first`` holds log-likelihood, gradient and information at zero, where it began.
+    """
+
+    beta: FloatArray
+    loglik: float
+    information: FloatArray
+    first: tuple[float, FloatArray, FloatArray]
+    notes: list[str]
+
+
+def maximise(evaluate: Evaluate, terms: Sequence[str], *, decrement: float = 1e-12) -> Maximum:
+    """Find the maximum of a concave log-likelihood.
 
     Parameters
     ----------
@@ -48,13 +71,11 @@ def maximise(evaluate: Evaluate, terms: Sequence[str], *, decrement: float = 1e-
         events from those without), or if the search did not end.
     """
     beta = np.zeros(len(terms))
-    loglik, gradient, information = evaluate(beta)
+    first = evaluate(beta)
+    loglik, gradient, information = first
     check_information(information, terms)
     for _ in range(_STEPS):
-        try:
-            step = np.asarray(np.linalg.solve(information, gradient), dtype=np.float64)
-        except np.linalg.LinAlgError:
-            step = np.zeros(len(terms))
+        step = solve_symmetric(information, gradient)
         gain = float(gradient @ step)
         if not np.isfinite(gain):
             break
@@ -66,10 +87,54 @@ def maximise(evaluate: Evaluate, terms: Sequence[str], *, decrement: float = 1e-
         beta = beta + step
         loglik, gradient, information = trial
         if gain < decrement:
-            return beta, _infinite(step, terms)
+            return Maximum(beta, loglik, information, first, _infinite(step, terms))
     note = "The search for the maximum did not end; do not trust the coefficients"
     warnings.warn(note, ConvergenceWarning, stacklevel=4)
-    return beta, [note]
+    return Maximum(beta, loglik, information, first, [note])
+
+
+def maximise_penalised(evaluate: Evaluate, penalty: float, l1_ratio: float, deaths: float, terms: int) -> Maximum:
+    """Find the maximum of a concave log-likelihood less an elastic net.
+
+    Newton steps, whose quadratic model is maximised by coordinate descent.
+
+    ``penalty`` is that of the log-likelihood over ``deaths``, on coefficients times the square root of their
+    information over ``deaths`` at zero. The search ends when the conditions of a maximum hold to 1e-10.
+
+    References
+    ----------
+    Lee, Sun and Saunders (2014), Proximal Newton-type methods for minimizing composite functions, SIAM J. Optim. 24.
+    """
+    from cjm.kernels.elastic_net import descend
+
+    beta = np.zeros(terms)
+    first = evaluate(beta)
+    loglik, gradient, information = first
+    size = np.sqrt(np.maximum(np.diag(information), 0.0) / deaths)
+    lasso, ridge = penalty * l1_ratio * deaths * size, penalty * (1 - l1_ratio) * deaths * size**2
+
+    def objective(value: float, at: FloatArray) -> float:
+        return value - float(lasso @ np.abs(at)) - float(ridge @ at**2) / 2
+
+    notes = []
+    for _ in range(_STEPS):
+        slope = gradient - ridge * beta
+        fault = np.where(beta == 0, np.maximum(np.abs(slope) - lasso, 0.0), np.abs(slope - lasso * np.sign(beta)))
+        if float((fault / np.maximum(size, 1e-300)).max()) <= 1e-10 * deaths:
+            break
+        step = descend(information, gradient, beta, lasso, ridge, 10_000, 1e-13) - beta
+        before = objective(loglik, beta)
+        for _ in range(_HALVINGS):
+            trial = evaluate(beta + step)
+            if np.isfinite(trial[0]) and objective(trial[0], beta + step) >= before - 1e-12 * (1 + abs(before)):
+                break
+            step = step / 2
+        beta = beta + step
+        loglik, gradient, information = trial
+    else:
+        notes.append("The search for the maximum did not end; do not trust the coefficients")
+        warnings.warn(notes[0], ConvergenceWarning, stacklevel=4)
+    return Maximum(beta, loglik, information, first, notes)
 
 
 def _infinite(step: FloatArray, terms: Sequence[str]) -> list[str]:
@@ -78,7 +143,7 @@ def _infinite(step: FloatArray, terms: Sequence[str]) -> list[str]:
         return []
     note = (
         f"The coefficient of {', '.join(map(repr, walking))} may be infinite: all or no events fall on one side of it. "
-        "Its interval and p value mean nothing; leave it out or give it more data"
+        "Its interval and p value mean nothing; leave it out, give it more data, or shrink it (penalty=)"
     )
     warnings.warn(note, ConvergenceWarning, stacklevel=5)
     return [note]
@@ -86,21 +151,36 @@ def _infinite(step: FloatArray, terms: Sequence[str]) -> list[str]:
 
 def check_information(information: FloatArray, terms: Sequence[str]) -> None:
     """Raise for the first term that carries no information beyond the terms before it (Cholesky, in order)."""
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.cholesky import factor
+
     size = np.sqrt(np.maximum(np.diag(information), 0.0))
-    for j, term in enumerate(terms):
-        if size[j] <= _SINGULAR * max(1.0, float(size.max())):
-            raise InputError.at(
-                f"{term!r} does not vary among those at risk when events happen",
-                where="covariates",
-                hint="Leave it out",
-            )
-        unit = information[: j + 1, : j + 1] / np.outer(size[: j + 1], size[: j + 1])
-        if j and unit[j, j] - unit[:j, j] @ np.linalg.solve(unit[:j, :j], unit[:j, j]) < _SINGULAR:
-            raise InputError.at(
-                f"{term!r} is a linear combination of {', '.join(map(repr, terms[:j]))}",
-                where="covariates",
-                hint="Leave one of them out",
-            )
+    still = np.flatnonzero(size <= _SINGULAR * max(1.0, float(size.max())))
+    if len(still):
+        raise InputError.at(
+            f"{terms[still[0]]!r} does not vary among those at risk when events happen",
+            where="covariates",
+            hint="Leave it out",
+        )
+    _, place = factor(as_array(information / np.outer(size, size), np.float64), _SINGULAR)
+    if place >= 0:
+        raise InputError.at(
+            f"{terms[place]!r} is a linear combination of {', '.join(map(repr, terms[:place]))}",
+            where="covariates",
+            hint="Leave one of them out",
+        )
+
+
+def solve_symmetric(matrix: FloatArray, right: FloatArray) -> FloatArray:
+    """Return the solution of ``matrix @ x == right`` for a positive definite matrix, else that of least length."""
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.cholesky import factor, solve
+
+    lower, place = factor(as_array(matrix, np.float64), 0.0)
+    if place >= 0:
+        return np.asarray(np.linalg.pinv(matrix, hermitian=True) @ right, dtype=np.float64)
+    found = solve(lower, as_array(right.reshape(len(matrix), -1), np.float64))
+    return np.asarray(found.reshape(right.shape))
 
 
 def score_tests(gradient: FloatArray, cross: FloatArray, square: FloatArray, information: FloatArray) -> FloatArray:

@@ -12,6 +12,7 @@ from cjm.durations import DAY_US
 from cjm.errors import ArgumentError, InputError
 from cjm.journeys import Journeys
 from cjm.patterns import Pattern
+from cjm.survival._bias import refuse_bias, refuse_spells
 from cjm.survival._design import FloatArray
 from cjm.survival._known import known_completions
 from cjm.survival._rows import NEVER, completions, origins
@@ -57,18 +58,10 @@ def path_times(
     InputError
         If nobody churned.
     """
-    if subjects.churn.kind == "inactive" and not allow_bias:
-        raise ArgumentError.at(
-            "churn by silence cannot follow soon after an event, so every path looks protective for as long as the gap",
-            where=where,
-            hint="Use PathHazard, which compares events with the same number; allow_bias=True goes on all the same",
-        )
-    if "spell" in subjects.frame.columns:
-        raise ArgumentError.at(
-            "persons have several spells",
-            where=where,
-            hint="Leave recurrent=True out of subjects(...), or use cox with strata='spell', cluster='person'",
-        )
+    if not allow_bias:
+        instead = "PathHazard, which compares events with the same number"
+        refuse_bias(journeys, subjects, effect="onward", clock="time", where=where, instead=instead)
+    refuse_spells(subjects, where=where)
     frame = subjects.frame
     if not frame["churned"].any():
         raise InputError.at(

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from cjm.survival._design import FloatArray, IntArray
-from cjm.survival._sums import gram, linear
 
-__all__ = ["RiskSets", "Scan", "same_times"]
+__all__ = ["RiskSets", "same_times"]
 
+RowArray = npt.NDArray[np.int32]
 
-@dataclass(frozen=True)
-class Scan:
-    """Log partial likelihood, gradient, information matrix and the hazard at each event time."""
-
-    loglik: float
-    score: FloatArray
-    information: FloatArray
-    hazard: FloatArray
+_ROWS_A_TASK = 200_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,165 +26,135 @@ class RiskSets:
 
     Attributes
     ----------
-    x : ndarray, shape (rows, terms)
-    weight, event, first, last, row : ndarray, shape (rows,)
-        ``row`` is the place of the row in the input; rows are sorted by falling ``last``, events first.
-    by_first : ndarray of int64
+    row : ndarray of int32
+        Place in the input; rows are sorted by falling ``last``, events first.
+    weight, event, first, last : ndarray, shape (rows,)
+    by_first : ndarray of int32
         Rows by falling ``first``.
     times, stratum : ndarray
         Time and stratum of each event time.
     size : int
         Rows of the input.
-    efron : bool
-        Whether tied events are treated by Efron, else by Breslow.
     km_before : ndarray
         Kaplan-Meier curve of all rows together just before each event time.
+    rank : ndarray
+        Rank of each event time among the ends of all rows, equal ones at their mean.
+    ended, begun : ndarray of int64, shape (times + 1,)
+        How many rows have ``last`` (``first``) at that event time or after it.
+    deaths, death_weight : ndarray of int64, of float64, shape (times,)
+        Events at each event time, and the sum of their weights.
     """
 
-    x: FloatArray
+    row: RowArray
     weight: FloatArray
     event: npt.NDArray[np.bool_]
-    first: IntArray
-    last: IntArray
-    row: IntArray
-    by_first: IntArray
+    first: RowArray
+    last: RowArray
+    by_first: RowArray
     times: FloatArray
     stratum: IntArray
     size: int
-    efron: bool
     km_before: FloatArray
+    rank: FloatArray
+    ended: IntArray
+    begun: IntArray
+    deaths: IntArray
+    death_weight: FloatArray
 
     @classmethod
     def build(
         cls,
-        x: FloatArray,
-        start: FloatArray,
+        start: FloatArray | None,
         stop: FloatArray,
         event: npt.NDArray[np.bool_],
-        stratum: IntArray,
-        weight: FloatArray,
-        *,
-        efron: bool,
+        stratum: IntArray | None,
+        weight: FloatArray | None,
     ) -> RiskSets:
-        """Return the risk sets of (start, stop] rows: number the event times, sort the rows."""
+        """Return the risk sets of (start, stop] rows: number the event times, sort the rows.
+
+        ``None`` stands for rows that are at risk from the beginning, a single stratum, and weights of one.
+        """
+        from cjm.kernels._jit import as_array
+        from cjm.kernels.counting import order_by_number
+
         times = np.unique(stop[event])
-        base = stratum * len(times)
-        begun = np.searchsorted(times, start, side="right")
-        ended = np.searchsorted(times, stop, side="right")
-        keys = np.unique(base[event] + ended[event] - 1)
-        first = np.searchsorted(keys, base + begun)
-        last = np.searchsorted(keys, base + ended) - 1
-        kept = np.flatnonzero(first <= last)
-        order = kept[np.lexsort((~event[kept], -last[kept]))]
+        begun = np.zeros(len(stop), dtype=np.int32) if start is None else _places(times, start)
+        ended = _places(times, stop)
         deaths = np.bincount(ended[event] - 1, minlength=len(times))
         joined = np.cumsum(np.bincount(begun, minlength=len(times) + 1))[:-1]
         gone = np.cumsum(np.bincount(ended, minlength=len(times) + 1))[:-1]
         after = np.cumprod(1 - deaths / (joined - gone))
         before = np.concatenate(([1.0], after[:-1]))
+        equal = np.bincount(ended[(ended > 0) & (stop == times[ended - 1])] - 1, minlength=len(times))
+        rank = gone + (equal + 1) / 2
+        if stratum is None:
+            keys = np.arange(len(times), dtype=np.int64)
+            first, last = begun, ended - np.int32(1)
+        else:
+            base = stratum * len(times)
+            keys = np.unique(base[event] + ended[event] - 1)
+            first = np.searchsorted(keys, base + begun).astype(np.int32)
+            last = (np.searchsorted(keys, base + ended) - 1).astype(np.int32)
+        kept = first <= last
+        size = len(keys)
+        backwards = as_array(np.where(kept, 2 * (size - 1 - last.astype(np.int64)) + ~event, 2 * size), np.int64)
+        row = order_by_number(backwards, 2 * size + 1)[: int(kept.sum())]
+        first, last, died = first[row], last[row], event[row]
+        heavy = np.ones(len(row)) if weight is None else weight[row]
+        by_first = order_by_number(as_array(size - 1 - first, np.int64), size)
         return cls(
-            x=np.ascontiguousarray(x[order]),
-            weight=weight[order],
-            event=event[order],
-            first=first[order],
-            last=last[order],
-            row=order,
-            by_first=np.argsort(-first[order], kind="stable"),
+            row=row,
+            weight=heavy,
+            event=died,
+            first=first,
+            last=last,
+            by_first=by_first,
             times=times[keys % len(times)],
             stratum=keys // len(times),
             size=len(stop),
-            efron=efron,
             km_before=before[keys % len(times)],
+            rank=rank[keys % len(times)],
+            ended=_at_or_after(last, size),
+            begun=_at_or_after(first, size),
+            deaths=np.bincount(last[died], minlength=size),
+            death_weight=np.asarray(np.bincount(last[died], weights=heavy[died], minlength=size), dtype=np.float64),
         )
 
-    def moments(self) -> tuple[FloatArray, FloatArray]:
-        """Return weighted means and standard deviations of the covariates (1 where one does not vary)."""
-        means = np.average(self.x, axis=0, weights=self.weight)
-        spread = np.sqrt(np.average((self.x - means) ** 2, axis=0, weights=self.weight))
-        return means, np.where(spread > 1e-12 * (1 + np.abs(means)), spread, 1.0)
-
-    def with_x(self, x: FloatArray) -> RiskSets:
-        """Return the same risk sets with other covariates."""
-        return replace(self, x=np.ascontiguousarray(x))
-
-    def scan(self, beta: FloatArray, means: FloatArray, scale: FloatArray | None = None) -> Scan:
-        """Evaluate the partial likelihood at ``beta``, covariates taken from ``means``.
-
-        The information is X' diag(c) X, with c the expected events of a row, less the outer products of risk-set
-        means: one product of matrices in place of one update of p^2 numbers a row.
-
-        ``scale`` multiplies the contribution of each event time.
-        """
-        x = self.x - means if means.any() else self.x
-        eta = linear(x, beta)
-        top = float(eta.max())
-        loglik, score, outer, hazard, tied = self._run(
-            x, eta - top, scale, np.empty((0, 0)), np.empty((0, 0)), np.empty((0, 0))
-        )
-        expected = self.weight * np.exp(eta - top) * self._over_rows(hazard, tied)
-        information = gram(x, expected) - outer
-        return Scan(loglik, score, information, hazard * np.exp(-top))
-
-    def score_residuals(self, beta: FloatArray, group: IntArray) -> FloatArray:
-        """Return each group's contribution to the gradient, shape (groups, terms); ``group`` is by input row."""
-        x = self.x
-        eta = linear(x, beta)
-        top = float(eta.max())
-        means, drift, drift_tied = (np.zeros((len(self.times), x.shape[1])) for _ in range(3))
-        _, _, _, hazard, tied = self._run(x, eta - top, None, means, drift, drift_tied)
-        risk = (self.weight * np.exp(eta - top))[:, None]
-        residual = risk * (self._over_rows(drift, drift_tied) - x * self._over_rows(hazard, tied)[:, None])
-        died = self.event
-        residual[died] += self.weight[died, None] * (x[died] - means[self.last[died]])
-        total = np.zeros((int(group.max()) + 1, x.shape[1]))
-        np.add.at(total, group[self.row], residual)
-        return total
+    def ranges(self) -> list[tuple[int, int]]:
+        """Cut the event times, from the last to the first, so that about equally many rows come and go in each."""
+        moves = self.ended + self.begun
+        cuts = np.searchsorted(-moves, -np.arange(_ROWS_A_TASK, int(moves[0]), _ROWS_A_TASK), side="right")
+        edges = np.unique(np.concatenate(([0], cuts, [len(self.times)])))
+        return [(int(low), int(high)) for low, high in pairwise(edges)][::-1]
 
     def time_function(self, name: str) -> FloatArray:
-        """Return a function of time at each event time, centred: ``km``, ``identity`` or ``log``."""
+        """Return a function of time at each event time, centred: ``km``, ``identity``, ``rank`` or ``log``."""
         if name == "km":
             values = 1 - self.km_before
         elif name == "identity":
             values = self.times
+        elif name == "rank":
+            values = self.rank
         else:
             values = np.log(self.times)
         return np.asarray(values - values.mean())
 
-    def _over_rows(self, increments: FloatArray, tied: FloatArray) -> FloatArray:
-        """Sum ``increments`` over the event times that each row covers, less ``tied`` at its own event."""
-        total = np.concatenate((np.zeros((1, *increments.shape[1:])), np.cumsum(increments, axis=0)))
-        summed = total[self.last + 1] - total[self.first]
-        summed[self.event] -= tied[self.last[self.event]]
-        return np.asarray(summed)
 
-    def _run(
-        self,
-        x: FloatArray,
-        eta: FloatArray,
-        scale: FloatArray | None,
-        means: FloatArray,
-        drift: FloatArray,
-        drift_tied: FloatArray,
-    ) -> tuple[float, FloatArray, FloatArray, FloatArray, FloatArray]:
-        from cjm.kernels._jit import as_array
-        from cjm.kernels.cox import cox_scan
-
-        return cox_scan(
-            as_array(x, np.float64),
-            as_array(eta, np.float64),
-            as_array(self.weight, np.float64),
-            as_array(self.event, np.bool_),
-            as_array(self.last, np.int64),
-            as_array(self.first, np.int64),
-            as_array(self.by_first, np.int64),
-            as_array(np.ones(len(self.times)) if scale is None else scale, np.float64),
-            self.efron,
-            means,
-            drift,
-            drift_tied,
-        )
+def _places(times: FloatArray, values: FloatArray) -> RowArray:
+    """Return how many of ``times`` are at or before each value."""
+    low, high = times[0], times[-1]
+    if high - low < len(values) and _whole(values) and _whole(times):
+        table = np.searchsorted(times, np.arange(low - 1, high + 1), side="right").astype(np.int32)
+        return np.asarray(table[(np.clip(values, low - 1, high) - (low - 1)).astype(np.int32)])
+    return np.searchsorted(times, values, side="right").astype(np.int32)
 
 
-def same_times(start: FloatArray, stop: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _at_or_after(numbers: RowArray, size: int) -> IntArray:
+    counts = np.bincount(numbers, minlength=size + 1)
+    return np.asarray(np.cumsum(counts[::-1])[::-1], dtype=np.int64)
+
+
+def same_times(start: FloatArray | None, stop: FloatArray) -> tuple[FloatArray | None, FloatArray]:
     """Make times equal that differ by no more than rounding, such as 60 + 7/12 reached in two ways.
 
     Examples
@@ -198,11 +162,20 @@ def same_times(start: FloatArray, stop: FloatArray) -> tuple[FloatArray, FloatAr
     >>> same_times(np.array([-np.inf, 0.3]), np.array([0.1 + 0.2, 1.0]))[1].tolist()
     [0.3, 1.0]
     """
-    known = np.unique(np.concatenate((start[np.isfinite(start)], stop)))
+    given = [stop] if start is None else [start, stop]
+    if all(_whole(values) for values in given):
+        return start, stop
+    known = np.unique(np.concatenate([values[np.isfinite(values)] for values in given]))
     apart = np.ones(len(known), dtype=bool)
     apart[1:] = np.diff(known) > 8 * np.finfo(np.float64).eps * np.abs(known).max()
     if apart.all():
         return start, stop
     kept = known[apart]
-    start = np.where(np.isfinite(start), kept[np.maximum(np.searchsorted(kept, start, side="right") - 1, 0)], start)
+    if start is not None:
+        start = np.where(np.isfinite(start), kept[np.maximum(np.searchsorted(kept, start, side="right") - 1, 0)], start)
     return start, kept[np.searchsorted(kept, stop, side="right") - 1]
+
+
+def _whole(values: FloatArray) -> bool:
+    """Whether these are whole numbers that float64 holds exactly, or minus infinity."""
+    return bool(((values == np.rint(values)) & (values < 2.0**49)).all())

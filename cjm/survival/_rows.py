@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,23 @@ from cjm.journeys import Journeys
 from cjm.ragged import places_in_sorted
 from cjm.survival._design import FloatArray, IntArray
 
-__all__ = ["NEVER", "EventRows", "PathRows", "at_events", "completions", "event_rows", "origins", "path_rows"]
+__all__ = [
+    "NEVER",
+    "EventRows",
+    "PathRows",
+    "at_events",
+    "completion_times",
+    "completions",
+    "event_rows",
+    "first_numbers",
+    "origins",
+    "path_rows",
+]
 
 NEVER = np.iinfo(np.int64).max
+
+_POOL = 5
+"""Fewest churned persons in a pool of event numbers; pools are widened until they are there."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +44,15 @@ class PathRows:
     start, stop : ndarray of float64
         Days since time zero.
     churned : ndarray of bool
-    x : ndarray of float64, shape (rows, paths)
-        1 once the path is completed.
+    x : ndarray of bool, shape (rows, paths)
+        Whether the path is completed; columns are contiguous.
     """
 
     subject: IntArray
     start: FloatArray
     stop: FloatArray
     churned: npt.NDArray[np.bool_]
-    x: FloatArray
+    x: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -86,33 +100,55 @@ def completions(frame: pl.DataFrame, occurrences: pl.DataFrame, names: Sequence[
     return first
 
 
+def completion_times(frame: pl.DataFrame, completions: Iterable[tuple[str, IntArray, IntArray]]) -> IntArray:
+    """Return what :func:`completions` does from persons and times, a pattern (see ``first_completions``)."""
+    known = frame["person"].to_numpy()
+    columns = []
+    for _, person, time in completions:
+        column = np.full(frame.height, NEVER, dtype=np.int64)
+        place = places_in_sorted(known, person)
+        ours = place >= 0
+        column[place[ours][::-1]] = time[ours][::-1]  # backwards, so that the first of a person stays
+        columns.append(column)
+    return np.stack(columns).T
+
+
 def path_rows(frame: pl.DataFrame, first: IntArray) -> PathRows:
     """Cut each subject's time at risk where a path is completed.
 
     A path acts strictly after its completion, so one completed at the instant of churn or later never acts; one
     completed by entry acts from entry on.
     """
-    entry = frame["entry"].to_physical().to_numpy()
-    exit_ = frame["exit"].to_physical().to_numpy()
-    inside = (first > entry[:, None]) & (first < exit_[:, None])
-    subject, path = np.nonzero(inside)
-    every = np.concatenate((np.arange(len(entry)), subject))
-    starts = np.concatenate((entry, first[subject, path]))
-    order = np.lexsort((starts, every))
-    every, starts = every[order], starts[order]
-    new = np.ones(len(every), dtype=bool)
-    new[1:] = (every[1:] != every[:-1]) | (starts[1:] != starts[:-1])
-    every, starts = every[new], starts[new]
-    final = np.ones(len(every), dtype=bool)
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.counting import order_by_number
+    from cjm.kernels.spells import cut_spells
+
+    entry = as_array(frame["entry"].to_physical().to_numpy(), np.int64)
+    exit_ = as_array(frame["exit"].to_physical().to_numpy(), np.int64)
+    subjects, times = [], []
+    for column in first.T:
+        inside = np.flatnonzero((column > entry) & (column < exit_))
+        subjects.append(inside)
+        times.append(column[inside])
+    subject, time = np.concatenate(subjects), np.concatenate(times)
+    order = order_by_number(as_array(subject, np.int64), len(entry))
+    offsets = np.concatenate(([0], np.cumsum(np.bincount(subject, minlength=len(entry)))))
+    most = len(entry) + len(subject)
+    every, starts, stops = (np.empty(most, dtype=np.int64) for _ in range(3))
+    count = cut_spells(entry, exit_, as_array(offsets, np.int64), time[order], every, starts, stops)
+    every, starts, stops = every[:count], starts[:count], stops[:count]
+    final = np.ones(count, dtype=bool)
     final[:-1] = every[1:] != every[:-1]
-    stops = np.where(final, exit_[every], np.append(starts[1:], 0))
     zero = origins(frame)[every]
+    x = np.empty((first.shape[1], count), dtype=bool)
+    for j, column in enumerate(first.T):
+        np.less_equal(column[every], starts, out=x[j])
     return PathRows(
         subject=every,
         start=(starts - zero) / DAY_US,
         stop=(stops - zero) / DAY_US,
         churned=final & frame["churned"].to_numpy()[every],
-        x=(first[every] <= starts[:, None]).astype(np.float64),
+        x=x.T,
     )
 
 
@@ -159,3 +195,18 @@ def origins(frame: pl.DataFrame) -> IntArray:
     """Return time zero of each subject, microseconds."""
     late = np.rint(frame["entry_days"].to_numpy() * DAY_US).astype(np.int64)
     return np.asarray(frame["entry"].to_physical().to_numpy() - late, dtype=np.int64)
+
+
+def first_numbers(number: IntArray, silent: npt.NDArray[np.bool_]) -> IntArray:
+    """Return the first number of each pool: as narrow as leaves ``_POOL`` churned persons in each; the first is 1."""
+    churned = np.bincount(number, weights=silent)
+    starts = [1]
+    held = 0.0
+    for at in range(1, len(churned)):
+        if held >= _POOL:
+            starts.append(at)
+            held = 0.0
+        held += churned[at]
+    if held < _POOL and len(starts) > 1:
+        starts.pop()
+    return np.array(starts, dtype=np.int64)

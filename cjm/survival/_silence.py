@@ -87,7 +87,8 @@ def fit_silence(
         part.profile(beta, log_hazard)
         return part.pieces(beta, log_hazard)
 
-    beta, found = maximise(evaluate, terms, decrement=1e-18)
+    best = maximise(evaluate, terms, decrement=1e-18)
+    beta = best.beta
     loglik, _, information = evaluate(beta)
     inverse = np.linalg.pinv(information, hermitian=True)
     _, dense = np.unique(person[rows], return_inverse=True)
@@ -101,7 +102,7 @@ def fit_silence(
         intercepts=np.where(telling, log_hazard, np.where(churned > 0, np.inf, -np.inf)),
         loglik=loglik,
         check=part.trend(beta, log_hazard, np.log(number[rows])),
-        notes=[*notes, *found],
+        notes=[*notes, *best.notes],
     )
 
 

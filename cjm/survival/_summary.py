@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +10,9 @@ import polars as pl
 
 from cjm.contracts import CONTRACTS
 from cjm.statistics import benjamini_hochberg, normal_quantile
+from cjm.survival._newton import Maximum, solve_symmetric
 
-__all__ = ["check_table", "hazard_table"]
+__all__ = ["check_table", "exposure", "fit_tests", "hazard_table"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -54,13 +55,30 @@ def check_table(terms: Sequence[str], chi2: FloatArray) -> pl.DataFrame:
     return table.with_columns(pl.col("chi2", "p").fill_nan(None))
 
 
-def exposure(x: FloatArray, person: IntArray, died: npt.NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
+def fit_tests(best: Maximum | None, covariance: FloatArray) -> pl.DataFrame:
+    """Return the likelihood ratio, Wald and score test that all terms are zero: ``test``, ``chi2``, ``df``, ``p``."""
+    from scipy.special import chdtrc
+
+    chi2 = []
+    if best is not None:
+        _, gradient, information = best.first
+        wald = best.beta @ solve_symmetric(covariance, best.beta)
+        score = gradient @ solve_symmetric(information, gradient)
+        chi2 = [2 * (best.loglik - best.first[0]), float(wald), float(score)]
+    df = len(covariance)
+    names = ["likelihood ratio", "wald", "score"][: len(chi2)]
+    p = [float(chdtrc(df, value)) for value in chi2]
+    schema = {"test": pl.String, "chi2": pl.Float64, "df": pl.Int64, "p": pl.Float64}
+    return pl.DataFrame({"test": names, "chi2": chi2, "df": [df] * len(chi2), "p": p}, schema=schema)
+
+
+def exposure(columns: Iterable[FloatArray], person: IntArray, died: npt.NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
     """Return, a term, the persons with it not zero in some row, and the events in such rows."""
-    exposed = np.zeros(x.shape[1], dtype=np.int64)
-    events = np.zeros(x.shape[1], dtype=np.int64)
-    for j, column in enumerate(x.T):
-        seen = np.zeros(int(person.max()) + 1, dtype=bool)
-        seen[person[column != 0]] = True
-        exposed[j] = seen.sum()
-        events[j] = (died & (column != 0)).sum()
-    return exposed, events
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.covariates import exposed
+
+    marks = np.zeros(int(person.max()) + 1, dtype=np.int64)
+    person, died = as_array(person, np.int64), as_array(died, np.bool_)
+    found = [exposed(as_array(column, np.float64), person, died, j + 1, marks) for j, column in enumerate(columns)]
+    counts = np.array(found, dtype=np.int64).reshape(-1, 2)
+    return counts[:, 0], counts[:, 1]

@@ -41,7 +41,7 @@ def curves(group="gold"):
 def later(path="risk", clear=True):
     frame = pl.DataFrame(
         {
-            "since": [0.0, 30.0, 60.0], "until": [30.0, 60.0, None], "persons": [50, 20, 5], "days": [900.0, 400.0, 9.0],
+            "since": [0.0, 30.0, 60.0], "until": [30.0, 60.0, None], "persons": [50, 20, 5], "days": [90.0, 40.0, 9.0],
             "churned": [12, 0, 1], "expected": [4.0, 2.0, 0.5], "hazard_ratio": [3.0, None, 2.0],
             "lower": [1.5, None, 0.2], "upper": [6.0, None, 20.0], "p": [0.001, None, 0.6],
         }

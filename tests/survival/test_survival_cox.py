@@ -13,6 +13,8 @@ from polars.testing import assert_frame_equal
 from cjm.contracts import CONTRACTS
 from cjm.errors import ArgumentError, InputError
 from cjm.survival import ConvergenceWarning, cox
+from cjm.survival._covariates import Covariates
+from cjm.survival._likelihood import Likelihood
 from cjm.survival._risk import RiskSets
 
 
@@ -54,27 +56,31 @@ ROWS = st.lists(
 ).filter(lambda rows: any(row[2] for row in rows))
 
 
-@given(ROWS, st.floats(-1, 1), st.booleans())
+@given(ROWS, st.floats(-1, 1), st.booleans(), st.booleans())
 @settings(max_examples=150, deadline=None)
-def test_likelihood_gradient_and_information_follow_the_definition(rows, beta, efron):
+def test_likelihood_gradient_and_information_follow_the_definition(rows, beta, efron, few):
     rows = [(start, start + length, *rest) for start, length, *rest in rows]
     start, stop, event, x, weight, stratum = (np.array(column) for column in zip(*rows, strict=True))
-    sets = RiskSets.build(
-        x[:, None].astype(float),
-        start.astype(float),
-        stop.astype(float),
-        event,
-        stratum,
-        weight.astype(float),
-        efron=efron,
-    )
-    scan = sets.scan(np.array([beta]), np.zeros(1))
+    sets = RiskSets.build(start.astype(float), stop.astype(float), event, stratum, weight.astype(float))
+    everyone = np.arange(len(rows))
+    covariates = Covariates.build(lambda j: x.astype(float), 1, sets.row, sets.weight, everyone, event)
+    likelihood = Likelihood(sets, covariates, efron)
+    spread, centre = covariates.spread[0], covariates.centre[0]
+    with pytest.MonkeyPatch.context() as patch:
+        if not few:  # walk over the event times, in ranges of a few rows
+            patch.setattr("cjm.survival._likelihood._TABLE", 0)
+            patch.setattr("cjm.survival._risk._ROWS_A_TASK", 3)
+            patch.setattr("cjm.survival._likelihood._ROWS_A_TASK", 3)
+        scan = likelihood.scan(np.array([beta * spread]))
+        scores = likelihood.group_scores(np.array([beta * spread]), everyone)
     step = 1e-5
-    low, middle, high = (plain_loglik(rows, beta + shift, efron) for shift in (-step, 0, step))
+    shifted = [(*row[:3], row[3] - centre, *row[4:]) for row in rows]
+    low, middle, high = (plain_loglik(shifted, beta + shift, efron) for shift in (-step, 0, step))
     assert scan.loglik == pytest.approx(middle, abs=1e-9)
-    assert scan.score[0] == pytest.approx((high - low) / (2 * step), abs=1e-4)
-    assert scan.information[0, 0] == pytest.approx(-(high - 2 * middle + low) / step**2, abs=1e-2, rel=1e-3)
-    assert sets.score_residuals(np.array([beta]), np.arange(len(rows))).sum() == pytest.approx(scan.score[0], abs=1e-9)
+    assert scan.score[0] * spread == pytest.approx((high - low) / (2 * step), abs=1e-4)
+    assert scan.information[0, 0] * spread**2 == pytest.approx(-(high - 2 * middle + low) / step**2, abs=1e-2, rel=1e-3)
+    assert scores[:, 0].sum() == pytest.approx(scan.score[0], abs=1e-9)
+    assert scores[:, 1].sum() == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize("ties", ["efron", "breslow"])

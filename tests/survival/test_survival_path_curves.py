@@ -124,7 +124,7 @@ def test_what_is_refused():
     journeys, _ = cancelling_world(1, 50)
     silent = subjects(journeys, Churn.inactive("20d"))
     for verb in (landmark, simon_makuch):
-        with pytest.raises(ArgumentError, match="silence"):
+        with pytest.raises(ArgumentError, match="silent for so long"):
             verb(silent, journeys, "a:p")
         assert any("Biased" in note for note in verb(silent, journeys, "a:p", allow_bias=True).notes)
     people = subjects(journeys, Churn.event("a:quit"), origin="a:join")

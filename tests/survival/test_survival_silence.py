@@ -9,8 +9,7 @@ import pytest
 from survival_worlds import DAY, journeys_of_arrays, silent_world
 
 from cjm.survival import Churn, PathHazard, cox, subjects
-from cjm.survival._estimate import _pools
-from cjm.survival._rows import event_rows
+from cjm.survival._rows import event_rows, first_numbers
 from cjm.survival._silence import fit_silence
 
 ORACLE = Path(__file__).resolve().parents[3] / "shared" / "oracle" / "survival"
@@ -77,8 +76,8 @@ def test_pools_of_event_numbers_hold_enough_churn():
     number = np.repeat(np.arange(1, 8), 10)
     silent = np.zeros(70, dtype=bool)
     silent[[0, 1, 2, 3, 4, 10, 20, 21, 22, 23, 24, 60]] = True
-    assert _pools(number, silent).tolist() == [1, 2]
-    assert _pools(number, np.zeros(70, dtype=bool)).tolist() == [1]
+    assert first_numbers(number, silent).tolist() == [1, 2]
+    assert first_numbers(number, np.zeros(70, dtype=bool)).tolist() == [1]
 
 
 def log_ratios(replicates, effect="onward", **world):

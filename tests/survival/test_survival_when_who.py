@@ -133,9 +133,9 @@ def test_what_is_refused():
     journeys, plans = cancelling_world(1, 60)
     people = people_of(journeys, persons=plans.with_columns(number=pl.col("person")))
     silent = subjects(journeys, Churn.inactive("20d"), persons=plans)
-    with pytest.raises(ArgumentError, match="silence"):
+    with pytest.raises(ArgumentError, match="silent for so long"):
         when(silent, journeys, PATH)
-    with pytest.raises(ArgumentError, match="silence"):
+    with pytest.raises(ArgumentError, match="silent for so long"):
         who(silent, journeys, PATH, by="plan")
     with pytest.raises(ArgumentError, match="2 patterns"):
         when(people, journeys, {"p": "a:p", "q": "a:join"})
