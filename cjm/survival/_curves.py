@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -12,7 +11,7 @@ import polars as pl
 from cjm.errors import ArgumentError
 from cjm.statistics import normal_quantile
 from cjm.survival._counts import TimeRows, time_rows
-from cjm.survival._design import FloatArray, IntArray, groups, require
+from cjm.survival._design import FloatArray, IntArray, groups, names_of, require
 from cjm.survival._logrank import logrank_test
 from cjm.survival._subjects import Subjects
 
@@ -176,8 +175,8 @@ def times_of(subjects: Subjects, *, where: str) -> tuple[FloatArray, FloatArray,
     return frame["entry_days"].to_numpy(), frame["duration"].to_numpy(), frame["churned"].to_numpy()
 
 
-def grouped(frame: pl.DataFrame, by: str | Sequence[str] | None, *, where: str) -> tuple[IntArray, pl.DataFrame]:
-    """Return the number of each row's group, and the groups in order."""
-    columns = [] if by is None else [by] if isinstance(by, str) else list(by)
+def grouped(frame: pl.DataFrame, by: str | None, *, where: str) -> tuple[IntArray, pl.DataFrame]:
+    """Return the number of each row's group, and the groups in order; without ``by``, a single one."""
+    columns = names_of(by)
     require(frame, columns, where=where)
     return groups(frame, columns)
