@@ -63,6 +63,10 @@ from .patterns import Pattern as Pattern
 from .patterns import pattern as pattern
 from .survival import Churn as Churn
 from .survival import PathHazard as PathHazard
+from .survival import cumulative_incidence as cumulative_incidence
+from .survival import landmark as landmark
 from .survival import screen as screen
 from .survival import subjects as subjects
 from .survival import survival_curves as survival_curves
+from .survival import when as when
+from .survival import who as who

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-NEEDS = {
-    "02_measure.ipynb": "events/complete_journey_odd",
-    "05_paths_and_rules.ipynb": "events/complete_journey_odd",
-}
+NEEDS = dict.fromkeys(("02_measure.ipynb", "03_churn.ipynb", "05_paths_and_rules.ipynb"), "events/complete_journey_odd")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

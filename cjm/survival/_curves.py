@@ -1,8 +1,8 @@
-"""Kaplan-Meier curves and the log-rank test."""
+"""Kaplan-Meier and Nelson-Aalen curves."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,32 +10,46 @@ import polars as pl
 
 from cjm.errors import ArgumentError
 from cjm.statistics import normal_quantile
-from cjm.survival._design import FloatArray, IntArray, groups, require
+from cjm.survival._counts import TimeRows, time_rows
+from cjm.survival._design import FloatArray, IntArray, groups, names_of, require
+from cjm.survival._logrank import logrank_test
 from cjm.survival._subjects import Subjects
 
-__all__ = ["kaplan_meier", "logrank", "logrank_test", "survival_curves"]
+__all__ = ["Interval", "cumulative_hazard", "grouped", "kaplan_meier", "survival_curves", "survival_table", "times_of"]
+
+Interval = Literal["log", "log-log", "plain"]
 
 
-def survival_curves(subjects: Subjects, *, by: str | None = None, level: float = 0.95) -> pl.DataFrame:
+def survival_curves(
+    subjects: Subjects, *, by: str | None = None, level: float = 0.95, interval: Interval = "log"
+) -> pl.DataFrame:
     """Kaplan-Meier curves: the share of persons who have not churned by a time since time zero.
 
     Those who entered late count from their entry on. Competing ends are treated as censoring, so that 1 - survival is
-    the chance of churn in a world without them.
+    the chance of churn in a world without them; :func:`cumulative_incidence` is the chance in this one.
 
     Parameters
     ----------
     subjects : Subjects
     by : str, optional
         Attribute of the subjects that was known at entry; a curve for each value. A path is none: whoever completed it
-        had to stay long enough to do so. Use :class:`PathHazard` for paths.
+        had to stay long enough to do so. Use :func:`landmark`, :func:`simon_makuch` or :class:`PathHazard` for paths.
     level : float
-        Of the pointwise interval, on the scale of the logarithm (Greenwood), cut at 1.
+        Of the pointwise interval (Greenwood).
+    interval : {"log", "log-log", "plain"}
+        The scale on which the interval is symmetric: the logarithm of survival, the logarithm of the cumulative
+        hazard, or survival itself; cut at 0 and 1.
 
     Returns
     -------
     polars.DataFrame
         [``by``], ``time`` (days: every exit), ``at_risk``, ``events``, ``censored``, ``survival``, ``lower``, ``upper``
         (null once survival is 0), and, with ``by``, ``logrank_p`` of all groups together.
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown column or interval, or if there are no subjects.
 
     References
     ----------
@@ -48,137 +62,121 @@ def survival_curves(subjects: Subjects, *, by: str | None = None, level: float =
     >>> survival_curves(example()).columns
     ['time', 'at_risk', 'events', 'censored', 'survival', 'lower', 'upper']
     """
-    frame = subjects.frame
-    entry, exit_, churned = _columns(frame)
-    if by is None:
-        return kaplan_meier(entry, exit_, churned, level=level)
-    require(frame, [by], where="survival_curves(by=...)")
-    group, found = groups(frame, [by])
-    curves = [
-        kaplan_meier(entry[group == place], exit_[group == place], churned[group == place], level=level).select(
-            pl.lit(found[by][place], dtype=found.schema[by]).alias(by), pl.all()
+    if interval not in ("log", "log-log", "plain"):
+        raise ArgumentError.unknown(
+            "interval", interval, ["log", "log-log", "plain"], where="survival_curves(interval=...)"
         )
-        for place in range(found.height)
-    ]
-    p = logrank_test(entry, exit_, churned, group).p
-    return pl.concat(curves).with_columns(logrank_p=pl.lit(p))
+    entry, exit_, churned = times_of(subjects, where="survival_curves")
+    group, found = grouped(subjects.frame, by, where="survival_curves(by=...)")
+    rows = time_rows(entry, exit_, churned, group)
+    table = survival_table(rows, level=level, interval=interval)
+    if by is None:
+        return table.drop("group")
+    p = logrank_test(rows).p
+    return table.select(found[by][table["group"]].alias(by), pl.exclude("group")).with_columns(logrank_p=pl.lit(p))
 
 
-def logrank(subjects: Subjects, *, by: str) -> pl.DataFrame:
-    """Test whether groups of subjects churn at the same rate, with late entry taken into account.
+def cumulative_hazard(subjects: Subjects, *, by: str | None = None, level: float = 0.95) -> pl.DataFrame:
+    """Nelson-Aalen curves: how much hazard of churn has piled up by a time since time zero.
+
+    The slope of the curve is the rate at which those still there leave: a straight line says that it does not change.
 
     Parameters
     ----------
     subjects : Subjects
-    by : str
-        Attribute that was known at entry.
+    by : str, optional
+        Attribute of the subjects that was known at entry; a curve for each value.
+    level : float
+        Of the pointwise interval, on the scale of the logarithm.
 
     Returns
     -------
     polars.DataFrame
-        ``group``, ``n``, ``observed``, ``expected`` (churned persons, if all groups had one hazard), and, the same in
-        all rows, ``chi2``, ``df``, ``p``.
+        [``by``], ``time`` (days: every exit), ``at_risk``, ``events``, ``censored``, ``cumulative_hazard``, ``se``,
+        ``lower``, ``upper`` (null before the first churn).
 
     References
     ----------
-    Mantel (1966), Evaluation of survival data and two new rank order statistics, Cancer Chemotherapy Reports 50. Agrees
-    with R's ``survdiff``.
+    Aalen (1978), Nonparametric inference for a family of counting processes, Annals of Statistics 6.
 
     Examples
     --------
     >>> from cjm.survival._example import example
-    >>> logrank(example(), by="plan").select("group", "n", "observed").rows()
-    [('basic', 3, 2), ('plus', 3, 1)]
+    >>> cumulative_hazard(example())["cumulative_hazard"].round(3).to_list()[:2]
+    [0.167, 0.367]
     """
-    frame = subjects.frame
-    require(frame, [by], where="logrank(by=...)")
-    group, found = groups(frame, [by])
-    test = logrank_test(*_columns(frame), group)
-    return pl.DataFrame(
-        {
-            "group": found[by],
-            "n": np.bincount(group),
-            "observed": test.observed,
-            "expected": test.expected,
-        }
-    ).with_columns(chi2=pl.lit(test.chi2), df=pl.lit(test.df, dtype=pl.Int64), p=pl.lit(test.p))
-
-
-@dataclass(frozen=True)
-class LogRank:
-    """Observed and expected events a group, and the test."""
-
-    observed: IntArray
-    expected: FloatArray
-    variance: FloatArray
-    chi2: float
-    df: int
-    p: float
+    entry, exit_, churned = times_of(subjects, where="cumulative_hazard")
+    group, found = grouped(subjects.frame, by, where="cumulative_hazard(by=...)")
+    table, sums = _table(time_rows(entry, exit_, churned, group))
+    table = table.with_columns(cumulative_hazard=sums[:, 2], se=np.sqrt(sums[:, 3]))
+    width = (normal_quantile(level) * pl.col("se") / pl.col("cumulative_hazard")).exp()
+    table = table.with_columns(
+        lower=(pl.col("cumulative_hazard") / width).fill_nan(None),
+        upper=(pl.col("cumulative_hazard") * width).fill_nan(None),
+    )
+    if by is None:
+        return table.drop("group")
+    return table.select(found[by][table["group"]].alias(by), pl.exclude("group"))
 
 
 def kaplan_meier(
-    entry: FloatArray, exit: FloatArray, event: npt.NDArray[np.bool_], *, level: float = 0.95
+    entry: FloatArray,
+    exit: FloatArray,
+    event: npt.NDArray[np.bool_],
+    *,
+    level: float = 0.95,
+    interval: Interval = "log",
 ) -> pl.DataFrame:
     """Return the Kaplan-Meier table of rows at risk in (entry, exit]; columns as :func:`survival_curves`."""
-    times = np.unique(exit)
-    place = np.searchsorted(times, exit)
-    events = np.bincount(place, weights=event, minlength=len(times)).astype(np.int64)
-    censored = np.bincount(place, minlength=len(times)) - events
-    risk = _at_risk(entry, exit, times)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        survival = np.cumprod((risk - events) / risk)
-        error = np.sqrt(np.cumsum(events / (risk * (risk - events))))
-        width = normal_quantile(level) * error
-        lower = survival * np.exp(-width)
-        upper = np.minimum(survival * np.exp(width), 1.0)
+    return survival_table(time_rows(entry, exit, event), level=level, interval=interval).drop("group")
+
+
+def survival_table(rows: TimeRows, *, level: float = 0.95, interval: Interval = "log") -> pl.DataFrame:
+    """Return the Kaplan-Meier tables of all groups: ``group`` (a number), then as :func:`survival_curves`."""
+    table, sums = _table(rows)
+    survival = sums[:, 0]
+    lower, upper = _band(survival, np.sqrt(sums[:, 1]), normal_quantile(level), interval)
     gone = survival == 0
-    return pl.DataFrame(
-        {
-            "time": times,
-            "at_risk": risk,
-            "events": events,
-            "censored": censored,
-            "survival": survival,
-            "lower": np.where(gone, np.nan, lower),
-            "upper": np.where(gone, np.nan, upper),
-        }
-    ).with_columns(pl.col("lower", "upper").fill_nan(None))
-
-
-def logrank_test(entry: FloatArray, exit: FloatArray, event: npt.NDArray[np.bool_], group: IntArray) -> LogRank:
-    """Compare the hazards of groups ``0, 1, ...``; groups that were never at risk at an event do not count."""
-    from scipy.special import chdtrc
-
-    size = int(group.max()) + 1
-    times = np.unique(exit[event])
-    observed = np.bincount(group, weights=event, minlength=size).astype(np.int64)
-    deaths = np.bincount(np.searchsorted(times, exit[event]), minlength=len(times)).astype(np.float64)
-    risk = np.column_stack([_at_risk(entry[group == g], exit[group == g], times) for g in range(size)]).astype(
-        np.float64
+    lower[gone] = upper[gone] = np.nan
+    return table.with_columns(survival=survival, lower=lower, upper=upper).with_columns(
+        pl.col("lower", "upper").fill_nan(None)
     )
-    total = risk.sum(axis=1)
-    share = risk / total[:, None]
-    expected = deaths @ share
-    spread = np.where(total > 1, deaths * (total - deaths) / np.maximum(total - 1, 1), 0.0)
-    variance = np.diag(spread @ share) - share.T @ (share * spread[:, None])
-    counted = np.flatnonzero(expected > 0)
-    if len(counted) < 2:
-        return LogRank(observed, expected, variance, float("nan"), 0, float("nan"))
-    free = counted[:-1]
-    excess = (observed - expected)[free]
-    chi2 = float(excess @ np.linalg.pinv(variance[np.ix_(free, free)], hermitian=True) @ excess)
-    return LogRank(observed, expected, variance, chi2, len(free), float(chdtrc(len(free), chi2)))
 
 
-def _at_risk(entry: FloatArray, exit: FloatArray, times: FloatArray) -> IntArray:
-    """Count the rows with entry < time <= exit."""
-    begun = np.searchsorted(np.sort(entry), times, side="left")
-    ended = np.searchsorted(np.sort(exit), times, side="left")
-    return np.asarray(begun - ended, dtype=np.int64)
+def _band(curve: FloatArray, error: FloatArray, z: float, interval: Interval) -> tuple[FloatArray, FloatArray]:
+    """Return the interval of a survival curve; ``error`` is that of its logarithm."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        if interval == "log":
+            return curve * np.exp(-z * error), np.minimum(curve * np.exp(z * error), 1.0)
+        if interval == "plain":
+            return np.maximum(curve - z * error * curve, 0.0), np.minimum(curve + z * error * curve, 1.0)
+        ratio = np.where(curve < 1, z * error / np.log(curve), 0.0)  # nobody left yet: the interval is the point
+        return curve ** np.exp(-ratio), curve ** np.exp(ratio)
 
 
-def _columns(frame: pl.DataFrame) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
+def _table(rows: TimeRows) -> tuple[pl.DataFrame, FloatArray]:
+    """Return group, time and counts where somebody went, and the sums of the kernel beside them."""
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.survival_tables import curves
+
+    cells = rows.cells
+    cells = cells.take(np.flatnonzero(cells.gone))
+    sums = np.empty((len(cells.time), 4))
+    curves(cells.group, as_array(cells.at_risk, np.int64), as_array(cells.events, np.int64), sums)
+    counts = {"at_risk": cells.at_risk, "events": cells.events, "censored": cells.gone - cells.events}
+    return pl.DataFrame({"group": cells.group, "time": rows.times[cells.time], **counts}), sums
+
+
+def times_of(subjects: Subjects, *, where: str) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
     """Return entry, exit (days since time zero) and churned."""
+    frame = subjects.frame
     if frame.is_empty():
-        raise ArgumentError.at("there are no subjects", where="survival_curves")
+        raise ArgumentError.at("there are no subjects", where=where)
     return frame["entry_days"].to_numpy(), frame["duration"].to_numpy(), frame["churned"].to_numpy()
+
+
+def grouped(frame: pl.DataFrame, by: str | None, *, where: str) -> tuple[IntArray, pl.DataFrame]:
+    """Return the number of each row's group, and the groups in order; without ``by``, a single one."""
+    columns = names_of(by)
+    require(frame, columns, where=where)
+    return groups(frame, columns)

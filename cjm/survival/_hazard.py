@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
-from cjm.contracts import TIME
-from cjm.durations import DAY_US, Duration, to_us
 from cjm.errors import ArgumentError, CjmError
 from cjm.journeys import Journeys
 from cjm.matching import named_patterns
 from cjm.patterns import Pattern
+from cjm.survival._after_fit import AfterFit
 from cjm.survival._bias import refuse_bias, refuse_spells
-from cjm.survival._design import encode, names_of, require
+from cjm.survival._design import names_of, require
 from cjm.survival._estimate import Options, fit_events, fit_times
 from cjm.survival._fitted import Fitted, read_json, write_json
 from cjm.survival._known import first_completions, known_completions
-from cjm.survival._prediction import event_hazard, groups_of, latest_events, paths_at, per_event, window_hazard
-from cjm.survival._rows import completion_times, origins
-from cjm.survival._subjects import Moment, Subjects, moment_us
-from cjm.survival._sums import linear
-from cjm.survival._times import signs_of_life
+from cjm.survival._lifelines import verified
+from cjm.survival._prediction import per_event
+from cjm.survival._rows import completion_times
+from cjm.survival._subjects import Subjects
 
 __all__ = ["PathHazard"]
 
@@ -38,7 +37,7 @@ Effect = Literal["onward", "event", "ever"]
 Clock = Literal["auto", "time", "event"]
 
 
-class PathHazard:
+class PathHazard(AfterFit):
     """A hazard model of churn with paths as covariates that switch on when the path is completed.
 
     Churn that is an event, or a table of times: a Cox model on (start, stop] rows, cut at the first completion of each
@@ -139,7 +138,7 @@ class PathHazard:
             setattr(self, name, value)
         return self
 
-    def fit(self, journeys: Journeys, subjects: Subjects) -> PathHazard:
+    def fit(self, journeys: Journeys, subjects: Subjects, *, verify: Literal["lifelines"] | None = None) -> PathHazard:
         """Fit the model.
 
         Parameters
@@ -148,6 +147,9 @@ class PathHazard:
             Where the paths are looked for.
         subjects : Subjects
             From :func:`cjm.subjects`.
+        verify : {"lifelines"}, optional
+            Fit a sample of at most 20,000 persons with lifelines too, and add to ``notes`` how far it agrees; an error
+            where it does not. For models without weights, penalty or clusters.
 
         Raises
         ------
@@ -161,6 +163,8 @@ class PathHazard:
         ConvergenceWarning
             If a term has no finite estimate, such as a path after which nobody churned.
         """
+        if verify not in (None, "lifelines"):
+            raise ArgumentError.unknown("library", str(verify), ["lifelines"], where="PathHazard.fit(verify=...)")
         named = named_patterns(self._named())
         names = list(named)
         strata = names_of(self.strata)
@@ -185,6 +189,10 @@ class PathHazard:
         else:
             first = completion_times(subjects.frame, first_completions(journeys, named))
             self.fitted_ = fit_times(subjects, first, names, options, ever=self.effect == "ever")
+        self._seen = (journeys, subjects)
+        if verify:
+            note = verified(journeys, subjects, named, covariates=self.covariates, strata=strata)
+            self.fitted_ = replace(self.fitted_, notes=(*self.fitted_.notes, note))
         return self
 
     def _by_event(self, subjects: Subjects) -> bool:
@@ -265,58 +273,6 @@ class PathHazard:
         if fitted.strata.width:
             return pl.concat([fitted.strata[table["group"]], table.drop("group")], how="horizontal")
         return table.drop("group")
-
-    def predict(
-        self, journeys: Journeys, subjects: Subjects, *, at: Moment | None = None, horizon: Duration = "30d"
-    ) -> pl.DataFrame:
-        """Say how each person at risk at a time stands, from what was known by then.
-
-        Parameters
-        ----------
-        journeys : Journeys
-        subjects : Subjects
-        at : str, date or datetime, optional
-            UTC if it has no zone; by default the end of observation.
-        horizon : duration
-            Of ``risk``. With churn by silence it is not used: ``risk`` is the chance that the latest event was the last
-            before the silence.
-
-        Returns
-        -------
-        polars.DataFrame
-            ``person``, ``hazard_ratio`` (against one with all terms at their means), ``risk`` (chance of churn within
-            ``horizon`` if paths stay as they are at ``at``; where that goes beyond the longest follow-up, the last
-            ``horizon`` of follow-up stands for it). Null for a person with a missing covariate or a new stratum.
-        """
-        fitted = self._results()
-        moment = subjects.end if at is None else moment_us(at, "at")
-        if moment > subjects.end:
-            raise ArgumentError.at(
-                "the time is later than the end of observation",
-                where="predict(at=...)",
-                hint="Leave it out to take that",
-            )
-        window = to_us(horizon, "horizon") / DAY_US
-        still = (pl.col("exit") > pl.lit(moment).cast(TIME)) | (
-            (pl.col("exit") == pl.lit(moment).cast(TIME)) & (pl.col("end") == "censored")
-        )
-        frame = subjects.frame.filter((pl.col("entry") <= pl.lit(moment).cast(TIME)) & still)
-        if frame.is_empty():
-            return pl.DataFrame(schema={"person": pl.Int64, "hazard_ratio": pl.Float64, "risk": pl.Float64})
-        latest, number = latest_events(signs_of_life(journeys, subjects.churn.touchpoints), frame, moment)
-        group = groups_of(frame, fitted.strata)
-        occurrences = known_completions(journeys, named_patterns(self._named()), every=self.effect == "event")
-        paths = paths_at(frame, occurrences, fitted.paths, moment, latest if self.effect == "event" else None)
-        design = encode(frame, self.covariates, fitted.levels)
-        place = [design.terms.index(term) for term in fitted.terms if term not in fitted.paths]
-        x = np.column_stack([paths, design.x[:, place]])
-        ratio = np.exp(linear(x - fitted.means, fitted.coef))
-        if fitted.gap:
-            hazard = event_hazard(fitted.baseline, group, number)
-        else:
-            hazard = window_hazard(fitted.baseline, group, (moment - origins(frame)) / DAY_US, window)
-        columns = {"person": frame["person"], "hazard_ratio": ratio, "risk": -np.expm1(-hazard * ratio)}
-        return pl.DataFrame(columns).with_columns(pl.col("hazard_ratio", "risk").fill_nan(None))
 
     def save(self, path: str | Path) -> None:
         """Write parameters and results as JSON."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from cjm.contracts import CONTRACTS, TIME
@@ -15,7 +16,7 @@ from cjm.errors import ArgumentError, InputError
 from cjm.journeys import Journeys
 from cjm.survival._audit import audit_table
 from cjm.survival._churn import Churn, first_times
-from cjm.survival._times import signs_of_life, silences, touchpoint_times
+from cjm.survival._times import first_events, returns, signs_of_life, silences, touchpoint_times
 
 __all__ = ["Subjects", "moment_us", "subjects"]
 
@@ -34,7 +35,7 @@ class Subjects:
     frame : polars.DataFrame
         Contract SUBJECTS, sorted by person: ``person``, ``entry``, ``exit``, ``duration`` (days from time zero to
         exit), ``churned``, ``end``, then ``entry_days`` (days from time zero to entry: 0 unless the person came under
-        observation late) and the attributes.
+        observation late), with ``recurrent`` ``spell`` (from 1), and the attributes.
     churn : Churn
     end : int
         End of observation, microseconds since 1970 UTC.
@@ -49,11 +50,36 @@ class Subjects:
     _audit: pl.DataFrame = field(repr=False)
 
     def __repr__(self) -> str:
-        return f"Subjects({self.frame.height:,} persons, {int(self.frame['churned'].sum()):,} churned: {self.churn})"
+        spells = f", {self.frame.height:,} spells" if "spell" in self.frame.columns else ""
+        churned = f"{int(self.frame['churned'].sum()):,} churned"
+        return f"Subjects({self.frame['person'].n_unique():,} persons{spells}, {churned}: {self.churn})"
 
     def filter(self, predicate: pl.Expr) -> Subjects:
         """Keep the subjects for which ``predicate`` (over the columns of ``frame``) is true; the audit stays."""
         return replace(self, frame=self.frame.filter(predicate))
+
+    def split(self, share: float = 0.5, *, seed: int = 0) -> tuple[Subjects, Subjects]:
+        """Split the persons in two: for a fit, and for its test on persons who took no part in it.
+
+        Parameters
+        ----------
+        share : float
+            Of persons in the first part, about.
+        seed : int
+            The part of a person depends on it and on the person's number alone.
+
+        Returns
+        -------
+        tuple of Subjects
+        """
+        if not 0 < share < 1:
+            raise ArgumentError.at(f"the share is {share}", where="Subjects.split", hint="Give one between 0 and 1")
+        start = np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
+        first = self.frame["person"].to_numpy().astype(np.uint64) + start
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):  # the mixer of SplitMix64
+            first = (first ^ (first >> np.uint64(shift))) * np.uint64(factor)
+        chosen = pl.Series(first < np.uint64(int(share * 2**64)))
+        return replace(self, frame=self.frame.filter(chosen)), replace(self, frame=self.frame.filter(~chosen))
 
     def audit(self) -> pl.DataFrame:
         """Return how the subjects came about.
@@ -74,6 +100,7 @@ def subjects(
     origin: str | pl.DataFrame | None = None,
     end: Moment | None = None,
     competing: Mapping[str, Ending] | None = None,
+    recurrent: bool = False,
 ) -> Subjects:
     """Say for each person when observation began and ended, and whether it ended in churn.
 
@@ -94,6 +121,9 @@ def subjects(
         End of observation, UTC if it has no zone; by default the end of the data.
     competing : mapping of str to (str, sequence of str or polars.DataFrame), optional
         Other ends, such as a move abroad: touchpoints, or columns ``person`` and ``time``. Churn wins a tie.
+    recurrent : bool
+        Whether who churned is at risk anew from their next event on: a row a spell, each with its own time zero. For
+        :func:`cox` with ``strata="spell"`` and ``cluster="person"``. An other end is final.
 
     Returns
     -------
@@ -102,7 +132,8 @@ def subjects(
     Raises
     ------
     ArgumentError
-        For an unknown touchpoint, an ``end`` beyond the data, or a column whose name is taken.
+        For an unknown touchpoint, an ``end`` beyond the data, a column whose name is taken, or recurrent spells with
+        churn that is a table.
     InputError
         If nobody is left.
 
@@ -117,7 +148,7 @@ def subjects(
     >>> found.frame.select("person", "duration", "churned").rows()
     [(1, 4.0, True), (2, 6.0, False)]
     """
-    if len(journeys.arrays.time) == 0:
+    if journeys.height == 0:
         raise InputError.at("the journeys hold no events", where="subjects", hint="Was everything filtered out?")
     last = journeys.end if end is None else moment_us(end, "end")
     if last > journeys.end:
@@ -127,6 +158,12 @@ def subjects(
             hint=f"Use at most {datetime.fromtimestamp(journeys.end / 1e6, UTC):%Y-%m-%d %H:%M:%S} UTC",
         )
     ends = {str(name): _ending(journeys, what) for name, what in (competing or {}).items()}
+    if recurrent and churn.kind == "table":
+        raise ArgumentError.at(
+            "a table says when persons left, not when they were back",
+            where="subjects(recurrent=True)",
+            hint="Use Churn.event or Churn.inactive",
+        )
     taken = [name for name in ends if name in ("churn", "censored")]
     if taken:
         raise ArgumentError.at(f"a competing end cannot be called {taken[0]!r}", where="subjects(competing=...)")
@@ -134,11 +171,19 @@ def subjects(
     considered = table.height
     table = _origin(journeys, table, origin).with_columns(__last=pl.lit(last, dtype=pl.Int64))
     attributes = [name for name in table.columns if not name.startswith("__") and name != "person"]
+    if recurrent and "spell" in attributes:
+        raise ArgumentError.at(
+            "the attribute 'spell' has a name that is taken", where="subjects(persons=...)", hint="Rename it"
+        )
     for place, times in enumerate(ends.values()):
         table = table.join(
             times.select("person", pl.col("time").to_physical().alias(f"__end{place}")), on="person", how="left"
         )
-    table = table.join(_churn_times(journeys, churn, table), on="person", how="left").sort("person")
+    if recurrent:
+        table = _spells(table, _breaks(journeys, churn, table))
+        attributes = ["spell", *attributes]
+    else:
+        table = table.join(_churn_times(journeys, churn, table), on="person", how="left").sort("person")
     others = [f"__end{place}" for place in range(len(ends))]
     reasons = {
         "no time zero": ("no event that could be time zero", pl.col("__entry").is_null()),
@@ -147,7 +192,7 @@ def subjects(
     }
     counts = []
     for name, (meaning, dropped) in reasons.items():
-        out = table.filter(dropped.fill_null(False)).height
+        out = table.filter(dropped.fill_null(False) & _first_spell(recurrent)).height
         counts.append((f"left out: {name}", out, out / max(considered, 1), f"share of persons considered: {meaning}"))
         table = table.filter(~dropped.fill_null(False))
     if table.is_empty():
@@ -172,7 +217,7 @@ def subjects(
         *attributes,
     )
     audit = audit_table(journeys, churn, frame, considered=considered, left_out=counts, end=last)
-    return Subjects(frame, churn, last, _notes(churn, audit, persons is None, origin), audit)
+    return Subjects(frame, churn, last, _notes(churn, audit, persons is None, origin, recurrent), audit)
 
 
 def moment_us(value: Moment, name: str) -> int:
@@ -199,8 +244,7 @@ def _ending(journeys: Journeys, what: Ending) -> pl.DataFrame:
 
 
 def _at_risk(journeys: Journeys, persons: pl.DataFrame | None) -> pl.DataFrame:
-    arrays = journeys.arrays
-    seen = pl.DataFrame({"person": arrays.person, "__seen": arrays.time[arrays.offsets[:-1]]})
+    seen = first_events(journeys).rename({"time": "__seen"})
     if persons is None:
         return seen.with_columns(__at=pl.lit(None, dtype=pl.Int64))
     if "person" not in persons.columns:
@@ -237,7 +281,7 @@ def _at_risk(journeys: Journeys, persons: pl.DataFrame | None) -> pl.DataFrame:
 
 def _origin(journeys: Journeys, table: pl.DataFrame, origin: str | pl.DataFrame | None) -> pl.DataFrame:
     """Add time zero and entry: the latest of time zero, the given entry and the start of the log."""
-    start = int(journeys.arrays.time.min())
+    start = journeys.start
     if origin is None:
         table = table.with_columns(__origin=pl.coalesce("__at", "__seen"))
         return table.with_columns(__entry=pl.col("__origin").clip(lower_bound=start))
@@ -265,13 +309,44 @@ def _churn_times(journeys: Journeys, churn: Churn, table: pl.DataFrame) -> pl.Da
     return times.select("person", pl.col("time").to_physical().alias("__churn"))
 
 
+def _breaks(journeys: Journeys, churn: Churn, table: pl.DataFrame) -> pl.DataFrame:
+    """Return ``person``, ``__churn`` and ``again`` (both microseconds) of each churn after entry, in order."""
+    entries = table.select("person", "__entry").drop_nulls()
+    if churn.kind == "event":
+        return returns(journeys, churn.touchpoints, entries).rename({"time": "__churn"})
+    last = int(table["__last"][0])
+    silent = silences(signs_of_life(journeys, churn.touchpoints), churn.gap, last).join(entries, on="person")
+    silent = silent.filter(pl.col("time") >= pl.col("__entry")).sort("person", "time")
+    return silent.select("person", (pl.col("time") + churn.gap).alias("__churn"), "again")
+
+
+def _spells(table: pl.DataFrame, breaks: pl.DataFrame) -> pl.DataFrame:
+    """Return a row a spell: from entry or from the return to the next churn."""
+    breaks = breaks.with_columns(spell=pl.int_range(1, pl.len() + 1).over("person"))
+    later = breaks.drop_nulls("again").select("person", (pl.col("spell") + 1).alias("spell"), "again")
+    begun = pl.concat(
+        [table.select("person", pl.lit(1, dtype=pl.Int64).alias("spell"), again=None), later], how="vertical_relaxed"
+    )
+    spells = begun.join(breaks.drop("again"), on=["person", "spell"], how="left").join(table, on="person", how="left")
+    spells = spells.with_columns(__entry=pl.coalesce("again", "__entry"), __origin=pl.coalesce("again", "__origin"))
+    return spells.drop("again").sort("person", "spell")
+
+
+def _first_spell(recurrent: bool) -> pl.Expr:
+    return pl.col("spell") == 1 if recurrent else pl.lit(True)
+
+
 def _any_before(columns: Sequence[str]) -> pl.Expr:
     return pl.any_horizontal([(pl.col(name) <= pl.col("__entry")).fill_null(False) for name in columns])
 
 
-def _notes(churn: Churn, audit: pl.DataFrame, everyone: bool, origin: object) -> tuple[str, ...]:
+def _notes(churn: Churn, audit: pl.DataFrame, everyone: bool, origin: object, recurrent: bool) -> tuple[str, ...]:
     notes = [f"Churn: {churn}"]
-    if churn.kind == "inactive":
+    if recurrent:
+        notes.append(
+            "After churn a person is at risk anew from the next event on; spells of a person are not independent"
+        )
+    elif churn.kind == "inactive":
         notes.append(
             f"Churn is final and dated when the silence has lasted {format_duration(churn.gap)}; "
             "a return after it counts as a false churn in audit()"

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from cjm.errors import ArgumentError
 from cjm.journeys import journeys_from_frame
 from cjm.survival import Churn, logrank, subjects, survival_curves
-from cjm.survival._curves import kaplan_meier, logrank_test
+from cjm.survival._counts import time_rows
+from cjm.survival._curves import kaplan_meier
+from cjm.survival._logrank import logrank_test
 
 ORACLE = Path(__file__).resolve().parents[3] / "shared" / "oracle" / "survival"
 needs_oracle = pytest.mark.skipif(not ORACLE.is_dir(), reason="the folder ../shared/oracle/survival is not there")
@@ -82,7 +84,7 @@ def test_logrank_agrees_with_r(file, name, stop, event, by):
     expected = json.loads((ORACLE / f"{file}.json").read_text())[name]
     frame = csv(file)
     group = frame[by].cast(pl.String).rank("dense").cast(pl.Int64).to_numpy() - 1
-    test = logrank_test(*parts(frame, None, stop, event), group)
+    test = logrank_test(time_rows(*parts(frame, None, stop, event), group))
     assert test.observed.tolist() == expected["obs"]
     np.testing.assert_allclose(test.expected, expected["exp"], rtol=0, atol=1e-11)
     np.testing.assert_allclose(test.variance, expected["var"], rtol=0, atol=1e-11)
@@ -123,7 +125,7 @@ def test_curves_and_test_follow_their_definitions(rows):
         risk = [sum((entry < time) & (exit_ >= time) & (group == g)) for g in range(len(observed))]
         died = sum(event & (exit_ == time))
         expected = [old + died * r / sum(risk) for old, r in zip(expected, risk, strict=True)]
-    test = logrank_test(entry.astype(float), exit_.astype(float), event, group)
+    test = logrank_test(time_rows(entry.astype(float), exit_.astype(float), event, group))
     assert test.observed.tolist() == observed
     assert test.expected.tolist() == pytest.approx(expected)
     assert sum(expected) == pytest.approx(sum(observed))
