@@ -19,6 +19,7 @@ from .identity import person_numbers as person_numbers
 from .identity import stitch as stitch
 from .journeys import Journeys as Journeys
 from .journeys import build_journeys as build_journeys
+from .journeys import consented as consented
 from .journeys import open_journeys as open_journeys
 from .matching import find as find
 from .measure import Goal as Goal

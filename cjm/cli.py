@@ -1,4 +1,4 @@
-"""The command line: ``cjm run``, ``check``, ``demo``, ``report``. Exit codes: 0 done, 1 failed, 2 wrong call."""
+"""The command line: ``cjm run``, ``check``, ``demo``, ``report``. Exit: 0 done, 1 failed, 2 wrong call, 75 busy."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from typing import Annotated
 
 import typer
 
-from cjm.errors import ArgumentError, CjmError, ConfigError, InputError
+from cjm.errors import ArgumentError, BusyError, CjmError, ConfigError, InputError
 
 __all__ = ["app", "main"]
+
+_TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h
 
 app = typer.Typer(
     help="Customer journeys from raw multichannel logs.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -100,7 +102,7 @@ def main() -> None:
         code = 0
     except CjmError as error:
         typer.echo(f"error: {error}", err=True)
-        code = 2 if isinstance(error, ArgumentError) else 1
+        code = 2 if isinstance(error, ArgumentError) else _TRY_LATER if isinstance(error, BusyError) else 1
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     sys.stdout.flush()

@@ -30,13 +30,12 @@ class Dictionary:
         self.dtype = pl.Categorical(pl.Categories.random())
         self._held = pl.Series([""], dtype=self.dtype)  # Polars forgets the texts of a type that no column has
         self._size = 1
-        self._blanks = False  # whether a text became null when it was cleaned
         self._lock = Lock()  # two threads may read one log
         self._forget()
 
     def _forget(self) -> None:
         self._short = Views()
-        self._meaning = np.full(1 << 10, _NULL, dtype=np.uint32)  # of each short view; always null in the last two
+        self._meaning = np.full(1 << 10, _NULL, dtype=np.uint32)  # of each short view
 
     def encode(self, column: pl.Series, clean: Callable[[pl.Series], pl.Series] | None = None) -> pl.Series:
         """Return text as a column of ``dtype``; ``clean`` is applied to each distinct text before, null stays null.
@@ -54,18 +53,20 @@ class Dictionary:
             except BaseException:  # stopped in the middle, perhaps by Ctrl-C: views may be known without their number
                 self._forget()
                 raise
-        number = pl.Series(np.concatenate(parts) if parts else np.empty(0, dtype=np.uint32))
-        if column.null_count() or self._blanks:
-            number = number.set(number == _NULL, None)
-        return number.cat.to(self.dtype).alias(column.name)
+        numbers = pl.concat([_nullable(*part) for part in parts], rechunk=True) if parts else pl.Series(dtype=pl.UInt32)
+        return numbers.cat.to(self.dtype).alias(column.name)
 
-    def _encode(self, part: pl.Series, clean: Callable[[pl.Series], pl.Series] | None) -> npt.NDArray[np.uint32]:
-        """Return the numbers of one contiguous piece of a column, ``_NULL`` for null.
+    def _encode(
+        self, part: pl.Series, clean: Callable[[pl.Series], pl.Series] | None
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
+        """Return the numbers of one contiguous piece of a column, and where there is one.
 
         A text of up to 12 bytes lies in the 16 bytes of its view, so views are remembered with their number. The view
         of a longer one says where it is stored; equal texts of one page of a file mostly share the place, so within
         the piece each place is looked at once.
         """
+        from cjm.kernels.coding import look_up
+
         array = part.to_arrow(compat_level=pl.CompatLevel.newest())
         views = np.frombuffer(array.buffers()[1], dtype=np.uint64)
         views = views[2 * array.offset : 2 * (array.offset + len(part))].reshape(-1, 2)
@@ -73,19 +74,20 @@ class Dictionary:
         before = self._short.count
         codes = self._short.encode(views, absent, long=False)
         count = self._short.count
-        if count + 2 > len(self._meaning):
-            grown = np.full(2 * count + 2, _NULL, dtype=np.uint32)
+        if count > len(self._meaning):
+            grown = np.full(2 * count, _NULL, dtype=np.uint32)
             grown[:before] = self._meaning[:before]
             self._meaning = grown
         if count > before:
             self._meaning[before:count] = self._number(part, self._short.rows[before:count], clean)
-        found = self._meaning[codes]  # -1 and -2 count from the end
-        long = np.flatnonzero(codes == -2)
-        if len(long):
+        found, there = np.empty(len(part), dtype=np.uint32), np.empty(len(part), dtype=np.bool_)
+        if look_up(codes, self._meaning, np.uint32(_NULL), found, there):
+            long = np.flatnonzero(codes == -2)
             places = Views()
-            there = places.encode(views[long], np.empty(0, dtype=np.bool_), long=True)
-            found[long] = self._number(part, long[places.rows[: places.count]], clean)[there]
-        return found
+            place = places.encode(views[long], np.empty(0, dtype=np.bool_), long=True)
+            found[long] = self._number(part, long[places.rows[: places.count]], clean)[place]
+            there[long] = found[long] != _NULL
+        return found, there
 
     def _number(
         self, part: pl.Series, rows: IntArray, clean: Callable[[pl.Series], pl.Series] | None
@@ -93,7 +95,6 @@ class Dictionary:
         distinct = part.gather(pl.Series(rows, dtype=pl.UInt32))
         coded = (distinct if clean is None else clean(distinct)).cast(self.dtype).to_physical()
         self._size = max(self._size, highest(coded) + 1)
-        self._blanks |= coded.null_count() > 0
         return coded.fill_null(_NULL).to_numpy()
 
     def __len__(self) -> int:
@@ -113,6 +114,14 @@ def highest(codes: pl.Series) -> int:
     """Return the highest of the codes of a column, -1 where there is none."""
     top = codes.max()
     return int(top) if isinstance(top, int) else -1
+
+
+def _nullable(numbers: npt.NDArray[np.uint32], there: npt.NDArray[np.bool_]) -> pl.Series:
+    """Return a column of the numbers that are ``there``, without a copy; it is null elsewhere."""
+    import pyarrow as pa
+
+    bits = None if there.all() else pa.py_buffer(np.packbits(there, bitorder="little"))
+    return pl.Series(pa.Array.from_buffers(pa.uint32(), len(numbers), [bits, pa.py_buffer(numbers)]))
 
 
 class Views:

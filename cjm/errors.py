@@ -10,7 +10,16 @@ import difflib
 from collections.abc import Iterable
 from typing import Self
 
-__all__ = ["ArgumentError", "CjmError", "ConfigError", "ContractError", "InputError", "PatternError", "RunError"]
+__all__ = [
+    "ArgumentError",
+    "BusyError",
+    "CjmError",
+    "ConfigError",
+    "ContractError",
+    "InputError",
+    "PatternError",
+    "RunError",
+]
 
 
 class CjmError(Exception):
@@ -50,6 +59,10 @@ class ContractError(CjmError):
 
 class RunError(CjmError):
     """A run could not go on: disk, lock, a step that failed."""
+
+
+class BusyError(RunError):
+    """Another run is writing the same output; it may be tried again later."""
 
 
 def did_you_mean(name: str, options: Iterable[str], *, show: int = 8) -> str:

@@ -3,39 +3,167 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import glob
-import hashlib
-import json
+import io
 import os
 import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
-import polars as pl
+from cjm.errors import BusyError, ConfigError, RunError
 
-from cjm.errors import ConfigError, InputError, RunError
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 __all__ = [
     "check_replaceable",
+    "copied",
+    "created",
+    "disk",
+    "locked",
     "new_folder",
-    "read_store",
-    "read_table",
     "replaced_folder",
     "write_bytes",
-    "write_store",
+    "write_text",
 ]
-__all__ += ["write_text"]
 
 _MARK = "run.json"
-_MANIFEST = "manifest.json"
 _open: set[Path] = set()  # folders that this process is writing
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+
+
+class _Disk:
+    """The calls that change what is on disk, in one place: a test can let any one of them fail."""
+
+    def write(self, handle: int, data: memoryview) -> int:
+        return os.write(handle, data)
+
+    def sync(self, handle: int) -> None:
+        os.fsync(handle)
+
+    def mkdir(self, folder: Path) -> None:
+        folder.mkdir()
+
+    def rename(self, source: Path, target: Path) -> None:
+        os.replace(source, target)
+
+    def exchange(self, one: Path, other: Path) -> bool:
+        """Exchange two names in one step; False where the system cannot."""
+        return _exchange(one, other)
+
+
+disk = _Disk()
+
+
+class _File(io.RawIOBase):
+    """A file that is written through ``disk``."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self._size = 0
+        self.error: BaseException | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        try:
+            while len(rest):
+                rest = rest[disk.write(self._handle, rest) :]
+        except BaseException as error:
+            self.error = error
+            raise
+        self._size += size
+        return size
+
+    def tell(self) -> int:
+        return self._size
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            os.close(self._handle)
+
+
+@contextmanager
+def created(path: Path) -> Iterator[BinaryIO]:
+    """Yield a new file to write bytes to, inside a folder that is not yet in its place.
+
+    It becomes safe on disk with that folder; see :func:`replaced_folder`.
+    """
+    file = _File(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644))
+    try:
+        yield cast("BinaryIO", file)
+    except Exception:
+        if file.error is not None:  # libraries that write to the file wrap it in errors of their own, Ctrl-C as well
+            raise file.error from None
+        raise
+    finally:
+        file.close()
+
+
+def copied(source: Path, target: Path) -> None:
+    """Copy a file to a new one; see :func:`created`."""
+    with source.open("rb") as given, created(target) as file:
+        while piece := given.read(1 << 22):
+            file.write(piece)
+
+
+@contextmanager
+def locked(target: Path) -> Iterator[None]:
+    """Let no other process into a block with the same ``target``; the system lifts the lock of one that is killed.
+
+    Raises
+    ------
+    BusyError
+        If another process is in such a block.
+    """
+    lock = target.with_name(f".{target.name}.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    handle = _locked(lock)
+    if handle is None:
+        raise BusyError.at(
+            "another run is writing this output", where=str(target), hint="Start again when it has ended"
+        )
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # not every system removes an open file; an old one does no harm
+            lock.unlink()
+        os.close(handle)
+
+
+def _locked(path: Path) -> int | None:
+    """Return an open, locked file, or None if another process has it."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and os.path.samestat(path.stat(), os.fstat(handle)):
+                return handle
+        except (BlockingIOError, PermissionError):
+            os.close(handle)
+            return None
+        except OSError:
+            os.close(handle)
+            raise
+        os.close(handle)  # its holder has removed it since it was opened
 
 
 def write_text(target: Path, text: str) -> None:
@@ -61,12 +189,11 @@ def write_bytes(target: Path, data: bytes) -> None:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
         partial = Path(name)
         try:
-            with os.fdopen(handle, "wb") as file:
+            with _File(handle) as file:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+                disk.sync(handle)
             partial.chmod(0o644)
-            os.replace(partial, target)
+            disk.rename(partial, target)
         finally:
             partial.unlink(missing_ok=True)
         _sync(target.parent)
@@ -74,7 +201,7 @@ def write_bytes(target: Path, data: bytes) -> None:
         raise RunError.at(
             f"the file cannot be written ({error.strerror})",
             where=str(target),
-            hint="Check that the folder exists and has room",
+            hint=_room(error, target, f"it takes {_megabytes(len(data))}") or "Check that the folder exists",
         ) from error
 
 
@@ -113,20 +240,33 @@ def replaced_folder(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         _recover(target)
         _open.add(partial)
-        partial.mkdir()
+        disk.mkdir(partial)
         yield partial
         _sync_tree(partial)
         _swap(partial, target)
         _sync(target.parent)
     except OSError as error:
+        so_far = sum(path.stat().st_size for path in partial.rglob("*") if path.is_file())
         raise RunError.at(
             f"the folder cannot be written ({error.strerror or error})",
             where=str(target),
-            hint="Is the disk full? Otherwise name another folder",
+            hint=_room(error, target, f"more than {_megabytes(so_far)} are needed") or "Name another folder",
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         _open.discard(partial)
+
+
+def _room(error: OSError, target: Path, need: str) -> str:
+    """Say how much room there is and how much it takes, if that is what is wrong."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return ""
+    there = next(folder for folder in target.parents if folder.exists())
+    return f"{_megabytes(shutil.disk_usage(there).free)} are free there, and {need}: make room, or name another folder"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
 
 
 def check_replaceable(target: Path) -> None:
@@ -144,13 +284,13 @@ def check_replaceable(target: Path) -> None:
 def _swap(partial: Path, target: Path) -> None:
     """Put ``partial`` in the place of ``target``, in one step where the system can exchange two names."""
     if not target.exists():
-        os.rename(partial, target)
+        disk.rename(partial, target)
         return
-    if _exchange(partial, target):
+    if disk.exchange(partial, target):
         return
     old = target.with_name(f".{target.name}.old")
-    os.rename(target, old)
-    os.rename(partial, target)
+    disk.rename(target, old)
+    disk.rename(partial, target)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -172,7 +312,7 @@ def _recover(target: Path) -> None:
         if target.exists():
             shutil.rmtree(old, ignore_errors=True)
         else:
-            os.rename(old, target)
+            disk.rename(old, target)
     for partial in target.parent.glob(f".{glob.escape(target.name)}.partial-*"):
         process = partial.name.removeprefix(f".{target.name}.partial-").partition("-")[0]
         if process.isdigit() and partial not in _open and (int(process) == os.getpid() or not _alive(int(process))):
@@ -198,72 +338,6 @@ def _sync_tree(folder: Path) -> None:
 def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        disk.sync(handle)
     finally:
         os.close(handle)
-
-
-def write_store(target: Path, manifest: Mapping[str, Any], tables: Mapping[str, pl.DataFrame]) -> None:
-    """Store tables as Parquet files in the new folder ``target``, with a manifest that holds their hashes.
-
-    Raises
-    ------
-    RunError
-        If there is something at ``target`` or it cannot be written.
-    """
-    import pyarrow.parquet as pq
-
-    with new_folder(target) as folder:
-        marks = {}
-        for name, table in tables.items():
-            path = folder / f"{name}.parquet"
-            pq.write_table(table.to_arrow(), path, compression="lz4", use_dictionary=False, write_page_checksum=True)
-            marks[name] = {"bytes": path.stat().st_size, "sha256": _digest(path)}
-        whole = {**manifest, "files": marks}
-        (folder / _MANIFEST).write_text(json.dumps({**whole, "checksum": _checksum(whole)}, indent=2))
-
-
-def read_store(target: Path, version: int, what: str) -> dict[str, Any]:
-    """Return the manifest that :func:`write_store` wrote, after a check of all files.
-
-    Raises
-    ------
-    InputError
-        If the folder is no such store, was written by another version, or a file in it is damaged.
-    """
-    try:
-        manifest = json.loads((target / _MANIFEST).read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError.at(
-            f"no stored {what} here", where=str(target), hint="Give a folder that was written"
-        ) from error
-    if not isinstance(manifest, dict) or manifest.get("version") != version:
-        raise InputError.at(
-            f"not stored by format version {version}, which this version of cjm reads",
-            where=str(target),
-            hint=f"Make the {what} again and write them to a new folder",
-        )
-    if manifest.pop("checksum", None) != _checksum(manifest):
-        raise InputError.at("the manifest is damaged", where=str(target / _MANIFEST), hint=f"Write the {what} again")
-    for name, mark in manifest["files"].items():
-        path = target / f"{name}.parquet"
-        if not path.is_file() or path.stat().st_size != mark["bytes"] or _digest(path) != mark["sha256"]:
-            raise InputError.at("the file is missing or damaged", where=str(path), hint=f"Write the {what} again")
-    return manifest
-
-
-def read_table(target: Path, name: str) -> pl.DataFrame:
-    """Return one table of a store."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(target / f"{name}.parquet", page_checksum_verification=True) as file:
-        return cast("pl.DataFrame", pl.from_arrow(file.read(use_threads=False)))
-
-
-def _checksum(manifest: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

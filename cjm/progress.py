@@ -59,6 +59,14 @@ class Steps:
             finally:
                 self._bar = None
 
+    def again(self, step: Step) -> None:
+        """Count a step that an earlier run took."""
+        self.done.append(step)
+        if self._bar is not None:
+            self._bar.advance(self._task)
+        else:
+            logger.info("%s: done by an earlier run that was interrupted", step.step)
+
     @contextmanager
     def step(self, name: str, rows_in: int = 0) -> Iterator[Step]:
         """Time one step; the body sets ``rows_out``."""

@@ -181,6 +181,8 @@ def _placeholders(ids: pl.Series, dictionary: Dictionary, known: list[pl.Series]
     if len(dictionary) > size:
         fresh = is_placeholder(dictionary.decode(np.arange(size, len(dictionary))), source.placeholders)
         known.append(fresh)
+    if not any(part.any() for part in known):
+        return pl.repeat(False, len(ids), eager=True)
     return pl.concat(known).gather(ids.to_physical()).fill_null(False)
 
 

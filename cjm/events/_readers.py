@@ -22,7 +22,7 @@ from cjm.events._ndjson import read_ndjson
 from cjm.events._source import FORMATS, Source
 from cjm.events._table import COMPRESSED, RawTable, damaged, first_line, refuse_empty
 
-__all__ = ["read_source"]
+__all__ = ["read_source", "source_files"]
 
 _SUFFIXES = {
     ".parquet": "parquet",
@@ -69,6 +69,17 @@ def read_source(source: Source, name: str) -> Iterator[list[RawTable]]:
         return
     tables = [_with_file(_READERS[kind](path, source), path) for kind, path in zip(formats, paths, strict=True)]
     yield _with_declared_columns(tables, source)
+
+
+def source_files(source: Source, name: str) -> list[Path]:
+    """Return the files of a source; none if it is a frame.
+
+    Raises
+    ------
+    InputError
+        For a glob that matches nothing, and a file that is named twice.
+    """
+    return _paths(source, name) or []
 
 
 def _grouped(pieces: Iterator[RawTable]) -> Iterator[list[RawTable]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -17,24 +17,31 @@ from cjm.events import EventLog
 from cjm.identity import Identities
 from cjm.job._check import check_kinds
 from cjm.job._config import Config
+from cjm.job._consent import for_analysis, for_lists
 from cjm.job._paths_to_churn import paths_to_churn
 from cjm.job._persons import at_risk
+from cjm.job._work import Found, TableFiles, Work
 from cjm.journeys import Journeys
 from cjm.matching import unusable
 from cjm.moments import Moment, detect
 from cjm.patterns import Pattern
-from cjm.progress import Steps
+from cjm.progress import Step, Steps
 
-__all__ = ["Analysis", "analyse"]
+__all__ = ["Analysis"]
 
 
-@dataclass
 class Analysis:
-    """What a run found.
+    """Every section of a configuration, step by step; steps that an interrupted run finished are not taken again.
+
+    Parameters
+    ----------
+    config : Config
+    steps : Steps
+    work : Work
 
     Attributes
     ----------
-    tables : dict of str to polars.DataFrame
+    tables : TableFiles
         Every table that goes to disk and into the report.
     counts : dict of str to int
         Events, persons, sessions.
@@ -46,125 +53,125 @@ class Analysis:
         What a reader should look into.
     """
 
-    tables: dict[str, pl.DataFrame] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-    period: tuple[str, str] = ("", "")
-    notes: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    def __init__(self, config: Config, steps: Steps, work: Work) -> None:
+        self._config = config
+        self._steps = steps
+        self._work = work
+        self.tables = TableFiles()
+        self.counts: dict[str, int] = {}
+        self.period = ("", "")
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
 
+    def run(self) -> None:
+        """Take all steps.
 
-def analyse(config: Config, steps: Steps) -> Analysis:
-    """Run every section of a configuration.
+        Raises
+        ------
+        CjmError
+            If the data or the configuration cannot be used.
+        """
+        config = self._config
+        self._take("load", lambda: 0, self._load)
+        kept = int(self.tables["sources"]["kept"].sum())
+        check_kinds(config, self._log)
+        if config.identity.person is None:
+            self._take("stitch", lambda: kept, self._stitch)
+        self._take("journeys", lambda: kept, self._build)
+        self._take("measure", lambda: self._journeys.height, self._measure)
+        self._take("mine", lambda: self._journeys.height, self._mine)
+        if config.churn is not None:
+            self._take("paths to churn", lambda: len(self._journeys.arrays.person), self._churn)
+        if config.moments:
+            self._take("moments", lambda: self._journeys.height, self._moments)
 
-    Raises
-    ------
-    CjmError
-        If the data or the configuration cannot be used.
-    """
-    found = Analysis()
-    log = _load(config, steps, found)
-    people = _stitch(config, log, steps, found)
-    journeys = _build(config, log, people, steps, found)
-    _measure(config, journeys, steps, found)
-    _mine(config, journeys, steps, found)
-    if config.churn is not None:
-        with steps.step("paths to churn", len(journeys.arrays.person)) as step:
-            risk = at_risk(config, journeys, people, found.warnings)
-            declared = {name: Pattern.parse(text) for name, text in config.churn.patterns.items()}
-            usable = _usable(journeys, declared, "pattern", found)
-            churned = paths_to_churn(config, journeys, people, risk, found.tables["sequences"], usable)
-            found.tables |= churned.tables
-            found.notes += churned.notes
-            found.warnings += churned.warnings
-            step.rows_out = found.tables["subjects"].height
-    if config.moments:
-        with steps.step("moments", len(journeys.arrays.time)) as step:
-            patterns = {name: Pattern.parse(section.pattern) for name, section in config.moments.items()}
-            usable = _usable(journeys, patterns, "moment", found)
-            watched = [Moment(name, pattern, config.moments[name].action) for name, pattern in usable.items()]
-            found.tables["moments"] = detect(journeys, watched)
-            step.rows_out = found.tables["moments"].height
-    return found
+    def _take(self, name: str, rows_in: Callable[[], int], fill: Callable[[Path, Found, Step], None]) -> None:
+        stage = self._work.stage(name, self._steps, rows_in, fill)
+        self.tables.add(stage)
+        self.counts |= stage.counts
+        self.period = stage.period or self.period
+        self.notes += stage.notes
+        self.warnings += stage.warnings
 
+    @cached_property
+    def _log(self) -> EventLog:
+        return cjm.scan_events({name: self._config.source(name) for name in self._config.sources})
 
-def _usable(journeys: Journeys, patterns: dict[str, Pattern], kind: str, found: Analysis) -> dict[str, Pattern]:
-    """Leave out patterns that cannot occur: in a scheduled run a rare event may be missing today."""
-    missing = unusable(journeys, patterns)
-    found.warnings += [f"{kind} {name} is left out: {why}" for name, why in missing.items()]
-    return {name: pattern for name, pattern in patterns.items() if name not in missing}
-
-
-def _load(config: Config, steps: Steps, found: Analysis) -> EventLog:
-    with steps.step("load") as step:
-        log = cjm.scan_events({name: config.source(name) for name in config.sources})
-        log.require()
-        found.tables["quality"] = log.quality()
-        found.tables["sources"] = log.counts()
-        found.tables["inputs"] = log.inputs()
-        step.rows_in = int(found.tables["sources"]["read"].sum())
-        step.rows_out = int(found.tables["sources"]["kept"].sum())
-    lost = found.tables["quality"].filter(pl.col("action") == "set aside")
-    found.warnings += [
-        f"source {row['source']}: set aside for {row['check']}: {row['rows']:,}" for row in lost.iter_rows(named=True)
-    ]
-    return log
-
-
-def _stitch(config: Config, log: EventLog, steps: Steps, found: Analysis) -> Identities | None:
-    identity = config.identity
-    check_kinds(config, log)
-    if identity.person is not None:
-        nobody = int(log.frame.select(pl.col(identity.person).is_null().sum()).collect().item())
-        found.notes.append(
-            f"Events were not stitched: each {identity.person} is a person. Events without one are left out "
-            f"({nobody:,}); paths that run over them are not seen."
-        )
-        return None
-    with steps.step("stitch", int(found.tables["sources"]["kept"].sum())) as step:
-        people = cjm.stitch(
-            log,
+    @cached_property
+    def _people(self) -> Identities | None:
+        identity = self._config.identity
+        if identity.person is not None:
+            return None
+        return cjm.stitch(
+            self._log,
             mode=identity.mode,
             unique=tuple(identity.unique),
             replay=identity.replay,
             stale=identity.stale,
             as_of=identity.as_of,
         )
+
+    @cached_property
+    def _journeys(self) -> Journeys:
+        return cjm.open_journeys(self._work.folder / "journeys" / "store")
+
+    def _load(self, folder: Path, found: Found, step: Step) -> None:
+        log = self._log
+        log.require()
+        found.tables["quality"] = log.quality()
+        found.tables["sources"] = log.counts()
+        found.tables["inputs"] = log.inputs()
+        step.rows_in = int(found.tables["sources"]["read"].sum())
+        step.rows_out = int(found.tables["sources"]["kept"].sum())
+        lost = found.tables["quality"].filter(pl.col("action") == "set aside")
+        found.warnings += [
+            f"source {row['source']}: set aside for {row['check']}: {row['rows']:,}"
+            for row in lost.iter_rows(named=True)
+        ]
+
+    def _stitch(self, folder: Path, found: Found, step: Step) -> None:
+        people = self._people
+        assert people is not None
         found.tables["identity_map"] = people.map
         found.tables["links"] = people.links
         found.tables["conflicts"] = people.conflicts
         found.tables["identity_summary"] = people.summary()
         step.rows_out = people.map["person"].n_unique()
-    return people
 
-
-def _build(config: Config, log: EventLog, people: Identities | None, steps: Steps, found: Analysis) -> Journeys:
-    with steps.step("journeys", int(found.tables["sources"]["kept"].sum())) as step:
-        rule = config.journeys.model_dump(include={"gap", "start_on", "end_on", "day_in"})
-        person = config.identity.person if people is None else None
-        journeys = cjm.build_journeys(log, people, person=person, **rule)
+    def _build(self, folder: Path, found: Found, step: Step) -> None:
+        rule = self._config.journeys.model_dump(include={"gap", "start_on", "end_on", "day_in"})
+        person = self._config.identity.person
+        if person is not None:
+            pieces = self._log.pieces()
+            nobody = sum(piece[person].null_count() if person in piece.columns else piece.height for piece in pieces)
+            found.notes.append(
+                f"Events were not stitched: each {person} is a person. Events without one are left out "
+                f"({nobody:,}); paths that run over them are not seen."
+            )
+        journeys = cjm.build_journeys(self._log, self._people, person=person, **rule)
+        journeys = for_analysis(self._config, journeys, self._people, found)
+        journeys.write(folder / "store")
         found.tables["journey_events"] = journeys.frame.collect()
         found.tables["sessions"] = journeys.sessions.collect()
         found.tables["persons"] = journeys.persons.collect()
-        step.rows_out = found.tables["journey_events"].height
-    arrays = journeys.arrays
-    tied = int(((np.diff(arrays.time) == 0) & (np.diff(arrays.person_row) == 0)).sum())
-    if tied > 0.01 * len(arrays.time):
-        found.warnings.append(
-            f"{tied:,} of {len(arrays.time):,} events share person and time with the one before; their order is that "
-            "of the rows (or of the column that the source names with order)"
-        )
-    first, last = (datetime.fromtimestamp(us / 1e6, UTC) for us in (journeys.start, journeys.end))
-    found.period = (f"{first:%Y-%m-%dT%H:%M:%SZ}", f"{last:%Y-%m-%dT%H:%M:%SZ}")
-    found.counts = {
-        name: found.tables[table].height
-        for name, table in {"events": "journey_events", "persons": "persons", "sessions": "sessions"}.items()
-    }
-    return journeys
+        tied = sum(_tied(bucket) for bucket in journeys.buckets())
+        if tied > 0.01 * journeys.height:
+            found.warnings.append(
+                f"{tied:,} of {journeys.height:,} events share person and time with the one before; their order is "
+                "that of the rows (or of the column that the source names with order)"
+            )
+        first, last = (datetime.fromtimestamp(us / 1e6, UTC) for us in (journeys.start, journeys.end))
+        found.period = (f"{first:%Y-%m-%dT%H:%M:%SZ}", f"{last:%Y-%m-%dT%H:%M:%SZ}")
+        found.counts = {
+            name: found.tables[table].height
+            for name, table in {"events": "journey_events", "persons": "persons", "sessions": "sessions"}.items()
+        }
+        step.rows_out = journeys.height
+        self._journeys = journeys  # it need not be read back from disk
 
-
-def _measure(config: Config, journeys: Journeys, steps: Steps, found: Analysis) -> None:
-    section = config.journeys
-    with steps.step("measure", journeys.height) as step:
+    def _measure(self, folder: Path, found: Found, step: Step) -> None:
+        config, journeys = self._config, self._journeys
+        section = config.journeys
         days = (journeys.end - journeys.start) / DAY_US
         tables = {
             "timeline": cjm.timeline(journeys, every="1d" if days <= 45 else "1w" if days <= 400 else "1mo"),
@@ -194,19 +201,8 @@ def _measure(config: Config, journeys: Journeys, steps: Steps, found: Analysis) 
         found.tables |= tables
         step.rows_out = sum(table.height for table in tables.values())
 
-
-def _unless_unknown(found: Analysis, what: str, call: Callable[[], pl.DataFrame]) -> pl.DataFrame | None:
-    """Return the result of a call, or None with a warning if it names what does not occur: it may be rare."""
-    try:
-        return call()
-    except ArgumentError as error:
-        found.warnings.append(f"{what} is left out: {error}")
-        return None
-
-
-def _mine(config: Config, journeys: Journeys, steps: Steps, found: Analysis) -> None:
-    mining = config.mining
-    with steps.step("mine", len(journeys.arrays.time)) as step:
+    def _mine(self, folder: Path, found: Found, step: Step) -> None:
+        mining, journeys = self._config.mining, self._journeys
         tables = {
             "sequences": cjm.mine_sequences(
                 journeys, min_support=mining.min_support, max_length=mining.max_length, max_gap=mining.max_gap
@@ -221,3 +217,46 @@ def _mine(config: Config, journeys: Journeys, steps: Steps, found: Analysis) -> 
         }
         found.tables |= tables
         step.rows_out = sum(table.height for table in tables.values())
+
+    def _churn(self, folder: Path, found: Found, step: Step) -> None:
+        config, journeys, people = self._config, self._journeys, self._people
+        assert config.churn is not None
+        risk = at_risk(config, journeys, people, found.warnings)
+        declared = {name: Pattern.parse(text) for name, text in config.churn.patterns.items()}
+        usable = _usable(journeys, declared, "pattern", found)
+        churned = paths_to_churn(config, journeys, people, risk, self.tables["sequences"], usable)
+        found.tables |= for_lists(config, churned.tables, ["predictions"], people, self._work.started, found)
+        found.notes += churned.notes
+        found.warnings += churned.warnings
+        step.rows_out = found.tables["subjects"].height
+
+    def _moments(self, folder: Path, found: Found, step: Step) -> None:
+        sections = self._config.moments
+        patterns = {name: Pattern.parse(section.pattern) for name, section in sections.items()}
+        usable = _usable(self._journeys, patterns, "moment", found)
+        watched = [Moment(name, pattern, sections[name].action) for name, pattern in usable.items()]
+        tables = {"moments": detect(self._journeys, watched)}
+        found.tables |= for_lists(self._config, tables, ["moments"], self._people, self._work.started, found)
+        step.rows_out = found.tables["moments"].height
+
+
+def _tied(bucket: Journeys) -> int:
+    """Return how many events share person and time with the one before."""
+    arrays = bucket.arrays
+    return int(((np.diff(arrays.time) == 0) & (np.diff(arrays.person_row) == 0)).sum())
+
+
+def _usable(journeys: Journeys, patterns: dict[str, Pattern], kind: str, found: Found) -> dict[str, Pattern]:
+    """Leave out patterns that cannot occur: in a scheduled run a rare event may be missing today."""
+    missing = unusable(journeys, patterns)
+    found.warnings += [f"{kind} {name} is left out: {why}" for name, why in missing.items()]
+    return {name: pattern for name, pattern in patterns.items() if name not in missing}
+
+
+def _unless_unknown(found: Found, what: str, call: Callable[[], pl.DataFrame]) -> pl.DataFrame | None:
+    """Return the result of a call, or None with a warning if it names what does not occur: it may be rare."""
+    try:
+        return call()
+    except ArgumentError as error:
+        found.warnings.append(f"{what} is left out: {error}")
+        return None

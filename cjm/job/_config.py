@@ -195,6 +195,22 @@ class MomentSection(_Section):
     action: str = ""
 
 
+class ConsentSection(_Section):
+    """``[consent]``: who agreed to what, and which purposes the run needs."""
+
+    table: str
+    id: str = "customer"
+    analysis: str | None = None
+    lists: str | None = None
+    default: bool = False
+
+    @model_validator(mode="after")
+    def _one_purpose(self) -> ConsentSection:
+        if self.analysis is None and self.lists is None:
+            raise ValueError("name the purpose that analysis or lists need")
+        return self
+
+
 class OutputSection(_Section):
     """``[output]``: where the report and the tables go."""
 
@@ -218,6 +234,7 @@ class Config(_Section):
     journeys: JourneysSection = JourneysSection()
     mining: MiningSection = MiningSection()
     churn: ChurnSection | None = None
+    consent: ConsentSection | None = None
     moments: dict[str, MomentSection] = {}
     base: Path = Field(default=Path(), exclude=True)
 
@@ -338,6 +355,7 @@ def _model_at(loc: tuple[Any, ...]) -> type[BaseModel] | None:
         "journeys": (JourneysSection, False),
         "mining": (MiningSection, False),
         "churn": (ChurnSection, False),
+        "consent": (ConsentSection, False),
         "moments": (MomentSection, True),
     }
     if not loc:

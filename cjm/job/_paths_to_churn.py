@@ -99,7 +99,7 @@ def _definition(config: Config, churn: ChurnSection, people: Identities | None) 
         return Churn.inactive(churn.inactive, *churn.activity)
     assert churn.table is not None
     table = read_table(config.resolve(churn.table), churn.persons_id, times=("time",))
-    table = with_person(table, config, people, f"[churn] table, {churn.table}")
+    table = with_person(table, churn.persons_id, config, people, f"[churn] persons_id, {churn.table}")
     return Churn.table(table.filter(pl.col("person").is_not_null()).select("person", "time"))
 
 

@@ -33,7 +33,7 @@ def at_risk(config: Config, journeys: Journeys, people: Identities | None, warni
         # nobody can leave before their first event under their own number
         return known.group_by("person").agg(entry=pl.col("first_seen").min()).sort("person")
     table = read_table(config.resolve(churn.persons), churn.persons_id, times=(churn.entry,) if churn.entry else ())
-    table = with_person(table, config, people, f"[churn] persons, {churn.persons}")
+    table = with_person(table, churn.persons_id, config, people, f"[churn] persons_id, {churn.persons}")
     for column in filter(None, [*churn.covariates, churn.by, churn.entry]):
         if column not in table.columns:
             raise ConfigError.unknown("column", column, table.columns, where=f"[churn] persons, {churn.persons}")
@@ -68,19 +68,17 @@ def _not_before_the_log(entry: pl.Series, journeys: Journeys, table: str) -> pl.
     return pl.select(pl.max_horizontal(entry.dt.convert_time_zone("UTC").cast(TIME), start)).to_series()
 
 
-def with_person(table: pl.DataFrame, config: Config, people: Identities | None, where: str) -> pl.DataFrame:
-    """Replace the identifier column ``[churn] persons_id`` of a table by ``person`` (null where it was never seen)."""
-    assert config.churn is not None
-    kind = config.churn.persons_id
+def with_person(table: pl.DataFrame, kind: str, config: Config, people: Identities | None, where: str) -> pl.DataFrame:
+    """Replace the column of a table that holds identifiers of a kind by ``person`` (null where it was never seen)."""
     if kind not in table.columns:
-        raise ConfigError.unknown("column", kind, table.columns, where=f"{where}, persons_id")
+        raise ConfigError.unknown("column", kind, table.columns, where=where)
     if "person" in table.columns:
         raise ConfigError.at("the table has a column 'person' of its own", where=where, hint="Rename it")
     if people is not None:
         return people.with_person(table, kind).drop(kind)
     if kind != config.identity.person:
         raise ConfigError.at(
-            f"persons_id is {kind!r} but a person is a {config.identity.person!r}",
+            f"the table has a {kind!r} but a person is a {config.identity.person!r}",
             where=where,
             hint="Use the same kind",
         )

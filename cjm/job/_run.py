@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -12,10 +13,12 @@ from typing import Any
 import polars as pl
 
 from cjm.durations import DAY_US, to_us
-from cjm.errors import RunError
-from cjm.files import check_replaceable, replaced_folder
-from cjm.job._analysis import Analysis, analyse
+from cjm.errors import CjmError, RunError
+from cjm.events import source_files
+from cjm.files import check_replaceable, copied, created, locked, replaced_folder
+from cjm.job._analysis import Analysis
 from cjm.job._config import Config
+from cjm.job._work import Work
 from cjm.progress import Steps
 from cjm.report import render
 
@@ -46,41 +49,67 @@ def run(config: Config, *, output: Path | None = None) -> Path:
     """
     target = output or config.resolve(config.output.dir)
     check_replaceable(target)
-    started = datetime.now(UTC)
     total = 5 + (config.identity.person is None) + (config.churn is not None) + bool(config.moments)
-    with Steps(total).shown() as steps:
-        found = analyse(config, steps)
+    with locked(target), Steps(total).shown() as steps:
+        work = Work(target, _plan(config), _fixed_time() or datetime.now(UTC))
+        found = Analysis(config, steps, work)
+        try:
+            found.run()
+        except RunError:
+            raise
+        except CjmError:  # what mends it will change what the steps depend on
+            work.remove()
+            raise
         with steps.step("report", len(found.tables)) as step, replaced_folder(target) as folder:
             (folder / "tables").mkdir()
-            for name, table in found.tables.items():
-                _write_table(table, folder / "tables" / f"{name}.parquet")
-            manifest = _manifest(config, found, steps, started)
-            (folder / "report.html").write_text(render(found.tables, manifest), encoding="utf-8")
-            (folder / "run.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8")
+            for name, path in found.tables.paths.items():
+                copied(path, folder / "tables" / f"{name}.parquet")
+            manifest = _manifest(config, found, steps, work.started)
+            for name, text in (("report.html", render(found.tables, manifest)), ("run.json", _as_json(manifest))):
+                with created(folder / name) as file:
+                    file.write(text.encode())
             step.rows_out = len(found.tables)
+        work.remove()
     return target
 
 
-def _write_table(table: pl.DataFrame, path: Path) -> None:
-    try:
-        table.write_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise RunError.at(
-            f"the table cannot be written ({str(error).splitlines()[0]})", where=path.name, hint="Is the disk full?"
-        ) from error
+def _fixed_time() -> datetime | None:
+    """Return the time that is to be written instead of the clock's, for outputs that are to be equal byte by byte.
+
+    https://reproducible-builds.org/specs/source-date-epoch
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return datetime.fromtimestamp(int(given), UTC) if given.isdigit() else None
+
+
+def _plan(config: Config) -> dict[str, Any]:
+    """Return all that the results depend on: a run that was interrupted goes on only if it is still the same."""
+    given = [Path(path) for name in config.sources for path in source_files(config.source(name), name)]
+    given += [config.resolve(path) for path in _tables_given(config).values()]
+    stats = [(str(path.resolve()), path.stat()) for path in given if path.exists()]
+    return {
+        "configuration": config.model_dump_json(),
+        "files": [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats],
+        "versions": _versions(),
+    }
+
+
+def _as_json(manifest: dict[str, Any]) -> str:
+    return json.dumps(manifest, indent=2, ensure_ascii=False)
 
 
 def _manifest(config: Config, found: Analysis, steps: Steps, started: datetime) -> dict[str, Any]:
+    fixed = _fixed_time() is not None
     inputs = found.tables["inputs"].with_columns(pl.col("modified").dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
     return {
         "title": config.output.title,
         "created": f"{started:%Y-%m-%dT%H:%M:%SZ}",
-        "seconds": round((datetime.now(UTC) - started).total_seconds(), 3),
+        "seconds": None if fixed else round((datetime.now(UTC) - started).total_seconds(), 3),
         "versions": _versions(),
         "configuration": json.loads(config.model_dump_json(exclude_none=True)),
         "inputs": [*inputs.to_dicts(), *_tables_read(config)],
         "sources": found.tables["sources"].to_dicts(),
-        "steps": [vars(step) for step in steps.done],
+        "steps": [vars(step) | ({"seconds": None} if fixed else {}) for step in steps.done],
         "period": dict(zip(("start", "end"), found.period, strict=True)),
         "churn": _churn_text(config),
         **_limits(config),
@@ -103,19 +132,27 @@ def _churn_text(config: Config) -> str:
     return f"the times in {churn.table}"
 
 
+def _tables_given(config: Config) -> dict[str, str]:
+    """Return the tables beside the sources that the configuration names."""
+    named = {
+        "churn persons": config.churn and config.churn.persons,
+        "churn table": config.churn and config.churn.table,
+        "consent": config.consent and config.consent.table,
+    }
+    return {name: path for name, path in named.items() if path}
+
+
 def _tables_read(config: Config) -> list[dict[str, Any]]:
-    """Return the tables of persons among the inputs."""
+    """Return these tables as inputs."""
     read = []
-    for name in ("persons", "table"):
-        given = getattr(config.churn, name, None)
-        if given is not None:
-            path = config.resolve(given)
-            stat = path.stat()
-            modified = datetime.fromtimestamp(stat.st_mtime, UTC)
-            read.append(
-                {"source": f"churn {name}", "path": str(path), "bytes": stat.st_size,
-                 "modified": f"{modified:%Y-%m-%dT%H:%M:%SZ}", "rows": None}
-            )  # fmt: skip
+    for name, given in _tables_given(config).items():
+        path = config.resolve(given)
+        stat = path.stat()
+        modified = datetime.fromtimestamp(stat.st_mtime, UTC)
+        read.append(
+            {"source": name, "path": str(path), "bytes": stat.st_size,
+             "modified": f"{modified:%Y-%m-%dT%H:%M:%SZ}", "rows": None}
+        )  # fmt: skip
     return read
 
 

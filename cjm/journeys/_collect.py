@@ -16,6 +16,7 @@ import polars as pl
 from cjm.codes import Dictionary, Numbering, highest
 from cjm.contracts import TIME
 from cjm.errors import InputError, RunError
+from cjm.files import created
 from cjm.journeys._arrays import EventArrays
 from cjm.journeys._bucket import Bucket, MemoryBucket
 from cjm.journeys._order import Unordered, inverse
@@ -226,7 +227,8 @@ class Collector:
             folder.mkdir()
             for number in np.flatnonzero(counts):
                 part = frame[rows[int(offsets[number]) : int(offsets[number + 1])]]
-                part.write_ipc(folder / f"{number}.arrow", compression="lz4")
+                with created(folder / f"{number}.arrow") as file:
+                    part.write_ipc(file, compression="lz4")
         self._spilled.append((folder, dtypes))
 
 

@@ -52,8 +52,11 @@ class Unordered:
 
 def inverse(order: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     """Return where each row stands in an order of rows, or the order from where each row stands."""
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.sorting import put_rows
+
     place = np.empty_like(order)
-    place[order] = np.arange(len(order), dtype=np.uint32)
+    put_rows(as_array(order, np.uint32), place)
     return place
 
 
@@ -93,7 +96,7 @@ def ordered(
         If two persons have one number.
     """
     from cjm.kernels._jit import as_array
-    from cjm.kernels.sorting import count_codes, order_by_time, places
+    from cjm.kernels.sorting import count_codes, order_by_time, places, put
 
     counts = np.zeros(len(numbers), dtype=np.int64)
     for piece in pieces:
@@ -117,7 +120,7 @@ def ordered(
     def sorted_(name: str, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         values = np.empty(len(place), dtype=dtype)
         for piece, span in zip(pieces, spans, strict=True):
-            values[place[span]] = getattr(piece, name)
+            put(as_array(getattr(piece, name), dtype), as_array(place[span], np.uint32), values)
             setattr(piece, name, None)
         return values
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from cjm.errors import ArgumentError, InputError
-from cjm.files import new_folder
+from cjm.files import created, new_folder
 from cjm.journeys._arrays import EventArrays
 from cjm.journeys._sessions import SessionRule
 
@@ -142,7 +142,8 @@ def write_journeys(journeys: Journeys, path: str | Path, *, bucket_events: int) 
             "files": marks,
             "buckets": entries,
         }
-        (folder / _MANIFEST).write_text(json.dumps({**manifest, "checksum": _checksum(manifest)}, indent=2))
+        with created(folder / _MANIFEST) as file:
+            file.write(json.dumps({**manifest, "checksum": _checksum(manifest)}, indent=2).encode())
 
 
 def _used(journeys: Journeys, name: str) -> npt.NDArray[np.uint32]:
@@ -235,14 +236,15 @@ def _write_table(path: Path, table: pl.DataFrame, dictionary: Sequence[str] = ()
     import pyarrow.parquet as pq
 
     try:
-        pq.write_table(
-            table.to_arrow(),
-            path,
-            compression="lz4",
-            use_dictionary=list(dictionary),
-            write_page_checksum=True,
-            row_group_size=max(table.height, 1),
-        )
+        with created(path) as file:
+            pq.write_table(
+                table.to_arrow(),
+                file,
+                compression="lz4",
+                use_dictionary=list(dictionary),
+                write_page_checksum=True,
+                row_group_size=max(table.height, 1),
+            )
     except pa.ArrowException as error:
         raise InputError.at(
             f"an attribute is of a type that cannot be stored ({error})",

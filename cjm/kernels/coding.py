@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
 
-__all__ = ["code_numbers", "code_views", "suspect_views"]
+__all__ = ["code_numbers", "code_views", "look_up", "suspect_views"]
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -64,6 +64,28 @@ def code_views(
             count += 1
         codes[row] = code
     return len(views), count
+
+
+@kernel
+def look_up(
+    codes: npt.NDArray[np.int32],
+    meaning: npt.NDArray[np.uint32],
+    absent: np.uint32,
+    found: npt.NDArray[np.uint32],
+    there: npt.NDArray[np.bool_],
+) -> int:
+    """Write to ``found`` what each code means and to ``there`` whether that is not ``absent``.
+
+    Codes below zero mean ``absent``. Returns how many are -2.
+    """
+    long = 0
+    for row in range(len(codes)):
+        code = codes[row]
+        number = absent if code < 0 else meaning[code]
+        found[row] = number
+        there[row] = number != absent
+        long += code == -2
+    return long
 
 
 @kernel

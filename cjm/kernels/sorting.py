@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
 
-__all__ = ["count_codes", "order_by_time", "places"]
+__all__ = ["count_codes", "order_by_time", "places", "put", "put_rows"]
 
 _FEW = 24
 
@@ -34,6 +34,20 @@ def places(
         at = rank[code[row]]
         found[row] = free[at]
         free[at] += 1
+
+
+@kernel
+def put(values: npt.NDArray[np.generic], place: npt.NDArray[np.uint32], found: npt.NDArray[np.generic]) -> None:
+    """Write each value to its place in ``found``."""
+    for row in range(len(values)):
+        found[place[row]] = values[row]
+
+
+@kernel
+def put_rows(place: npt.NDArray[np.uint32], found: npt.NDArray[np.uint32]) -> None:
+    """Write the number of each row to its place in ``found``."""
+    for row in range(len(place)):
+        found[place[row]] = row
 
 
 @kernel

@@ -49,7 +49,7 @@ def test_the_new_folder_takes_the_place_of_the_old(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchange: bool
 ) -> None:
     if not exchange:
-        monkeypatch.setattr(files, "_exchange", lambda one, other: False)
+        monkeypatch.setattr(files.disk, "exchange", lambda one, other: False)
     target = tmp_path / "deep" / "out"
     write(target, "one")
     write(target, "two")

@@ -1,0 +1,61 @@
+"""Let every call that changes what is on disk fail, and kill a run at random times: nothing may be lost or doubled.
+
+    python benchmarks/interrupted.py --kills 1000 --at-once 4
+
+The tests do the same for a few calls and times. It ends with an AssertionError at the first difference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "job"))
+
+from small_run import one_fault, run_and_kill, run_with_faults, small_run
+
+from cjm import job
+
+KINDS = ("before", "torn", "after")
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--kills", type=int, default=1000, help="how many runs are killed")
+    arguments.add_argument("--at-once", type=int, default=2, help="how many runs at a time")
+    given = arguments.parse_args()
+    logging.disable()
+    os.environ["SOURCE_DATE_EPOCH"] = "1700000000"
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        config = job.load_config(small_run(Path(folder)))
+        job.run(config)
+        with one_fault(-1, "before") as calls:
+            job.run(config)
+        points = [(number, kind) for number in range(len(calls)) for kind in KINDS]
+        struck = run_with_faults(config, points)
+        print(
+            f"{len(points)} faults at {len(calls)} calls, {struck} of them ended the run: 0 outputs lost or changed",
+            end="",
+        )
+        print(f", {time.perf_counter() - started:.0f} s")
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        folders = [Path(folder, str(number)) for number in range(given.at_once)]
+        for one in folders:
+            one.mkdir()
+        share = -(-given.kills // given.at_once)
+        with ThreadPoolExecutor(given.at_once) as pool:
+            counts = list(pool.map(lambda one: run_and_kill(one, share, seed=int(one.name)), folders))
+        killed, ended = (sum(column) for column in zip(*counts, strict=True))
+        print(f"{killed} runs killed, {ended} ended in between: 0 differences, {time.perf_counter() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""What a run has finished so far, kept beside its output until that is there: a run that is killed goes on from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from cjm.files import created, new_folder, write_text
+from cjm.progress import Step, Steps
+
+__all__ = ["Found", "Stage", "TableFiles", "Work"]
+
+_MANIFEST = "stage.json"
+_PLAN = "plan.json"
+
+
+@dataclass
+class Found:
+    """What one step of a run found.
+
+    Attributes
+    ----------
+    tables : dict of str to polars.DataFrame
+        Tables that go to disk and into the report.
+    counts : dict of str to int
+        Events, persons, sessions.
+    period : tuple of str
+        First and last time, ISO text.
+    notes : list of str
+        What was assumed, in sentences.
+    warnings : list of str
+        What a reader should look into.
+    """
+
+    tables: dict[str, pl.DataFrame] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    period: tuple[str, str] | None = None
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A finished step on disk: its tables, and the rest of what it found."""
+
+    folder: Path
+    tables: tuple[str, ...]
+    counts: Mapping[str, int]
+    period: tuple[str, str] | None
+    notes: list[str]
+    warnings: list[str]
+    step: Step
+
+
+class TableFiles(Mapping[str, pl.DataFrame]):
+    """Tables by name, each read from its Parquet file when it is first asked for."""
+
+    def __init__(self) -> None:
+        self.paths: dict[str, Path] = {}
+        self._read: dict[str, pl.DataFrame] = {}
+
+    def add(self, stage: Stage) -> None:
+        """Add the tables of a stage."""
+        self.paths |= {name: stage.folder / "tables" / f"{name}.parquet" for name in stage.tables}
+
+    def __getitem__(self, name: str) -> pl.DataFrame:
+        if name not in self._read:
+            self._read[name] = pl.read_parquet(self.paths[name])
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+class Work:
+    """The folder of finished steps. One that was left by a run of another plan is thrown away.
+
+    Parameters
+    ----------
+    target : Path
+        The output of the run.
+    plan : mapping
+        All that the results depend on, as JSON: configuration, input files, versions.
+    now : datetime
+        When the run starts.
+
+    Attributes
+    ----------
+    folder : Path
+    started : datetime
+        When it started first.
+    """
+
+    def __init__(self, target: Path, plan: Mapping[str, Any], now: datetime) -> None:
+        self.folder = target.with_name(f".{target.name}.work")
+        mark = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
+        held = self._held()
+        if held.get("plan") != mark:
+            self.remove()
+            held = {"plan": mark, "started": now.isoformat()}
+            self.folder.mkdir(parents=True)
+            write_text(self.folder / _PLAN, json.dumps(held))
+        self.started = datetime.fromisoformat(held["started"])
+
+    def _held(self) -> dict[str, str]:
+        try:
+            held = json.loads((self.folder / _PLAN).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return held if isinstance(held, dict) else {}
+
+    def stage(
+        self, name: str, steps: Steps, rows_in: Callable[[], int], fill: Callable[[Path, Found, Step], None]
+    ) -> Stage:
+        """Return a step that an earlier run finished, or take it now: all that it leaves appears at once.
+
+        Parameters
+        ----------
+        name : str
+        steps : Steps
+        rows_in : callable
+            How many rows go in; it is asked if the step is taken.
+        fill : callable
+            Takes the step: gets a folder for what is to be kept beside the tables.
+        """
+        held = self._finished(name)
+        if held is not None:
+            steps.again(held.step)
+            return held
+        found = Found()
+        with new_folder(self.folder / name) as folder:
+            with steps.step(name, rows_in()) as step:
+                fill(folder, found, step)
+            (folder / "tables").mkdir()
+            for table, frame in found.tables.items():
+                with created(folder / "tables" / f"{table}.parquet") as file:
+                    frame.write_parquet(file)
+            rest = {key: value for key, value in vars(found).items() if key != "tables"}
+            files = sorted(path for path in folder.rglob("*") if path.is_file())
+            marks = {path.relative_to(folder).as_posix(): _digest(path) for path in files}
+            manifest = {**rest, "tables": list(found.tables), "step": asdict(step), "files": marks}
+            with created(folder / _MANIFEST) as file:
+                file.write(json.dumps(manifest, ensure_ascii=False, indent=2).encode())
+        return _stage(self.folder / name, manifest)
+
+    def _finished(self, name: str) -> Stage | None:
+        """Return a finished step; one that is incomplete or damaged is thrown away."""
+        folder = self.folder / name
+        try:
+            manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+            intact = all(_digest(folder / file) == mark for file, mark in manifest["files"].items())
+        except (OSError, ValueError, KeyError):
+            intact = False
+        if intact:
+            return _stage(folder, manifest)
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _stage(folder: Path, manifest: Mapping[str, Any]) -> Stage:
+    return Stage(
+        folder=folder,
+        tables=tuple(manifest["tables"]),
+        counts=manifest["counts"],
+        period=manifest["period"] and tuple(manifest["period"]),
+        notes=manifest["notes"],
+        warnings=manifest["warnings"],
+        step=Step(**manifest["step"]),
+    )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,171 @@
+"""A small run, for tests that need many of them."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from cjm import files, job
+from cjm.errors import RunError
+from cjm.job import Config
+
+CONFIGURATION = """
+[output]
+dir = "out"
+
+[sources.web]
+path = "web.csv"
+time = "at"
+event = "page"
+ids = {cookie = "cookie", customer = "customer"}
+
+[journeys.funnel]
+steps = ["web:home", "web:cart"]
+
+[mining]
+min_support = 0.2
+max_length = 2
+
+[moments.cart]
+pattern = "web:home -> web:cart within 1d"
+"""
+
+
+def small_run(folder: Path) -> Path:
+    """Write a configuration and its data; return the path of the configuration."""
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    pages = ("home", "cart", "help", "home", "pay")
+    rows = [
+        {
+            "at": (start + timedelta(hours=7 * number)).isoformat(),
+            "page": pages[number % 5 if number % 3 else 0],
+            "cookie": f"k{number % 11}",
+            "customer": f"c{number % 11 % 7}" if number % 4 == 0 else None,
+        }
+        for number in range(200)
+    ]
+    pl.DataFrame(rows, infer_schema_length=None).write_csv(folder / "web.csv")
+    path = folder / "cjm.toml"
+    path.write_text(CONFIGURATION)
+    return path
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return a hash of every file below a folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@contextmanager
+def one_fault(number: int, kind: str) -> Iterator[list[str]]:
+    """Let the call ``number`` that changes what is on disk fail; yield the list of the calls that are made.
+
+    The kinds: ``before`` (the call fails), ``torn`` (a write puts half of it there, then the disk is full) and
+    ``after`` (it is done, then the process stops).
+    """
+    calls: list[str] = []
+    original = {name: getattr(files.disk, name) for name in ("write", "sync", "mkdir", "rename", "exchange")}
+
+    def wrapped(name: str) -> Callable[..., object]:
+        def call(*arguments: Any) -> object:
+            calls.append(name)
+            if len(calls) - 1 != number:
+                return original[name](*arguments)
+            if kind == "before":
+                raise OSError(errno.EIO, "Input/output error")
+            if kind == "torn":
+                if name == "write":
+                    handle, data = arguments
+                    original[name](handle, data[: len(data) // 2])
+                raise OSError(errno.ENOSPC, "No space left on device")
+            original[name](*arguments)
+            raise KeyboardInterrupt
+
+        return call
+
+    for name in original:
+        setattr(files.disk, name, wrapped(name))
+    try:
+        yield calls
+    finally:
+        for name in original:
+            delattr(files.disk, name)
+
+
+def run_with_faults(config: Config, points: Iterable[tuple[int, str]]) -> int:
+    """Run with each of the faults over a former output, then again; return how many of them struck.
+
+    Raises AssertionError if the output is neither the former nor the new one, or if the second run ends otherwise than
+    an undisturbed one.
+    """
+    out = config.resolve(config.output.dir)
+    struck = 0
+    job.run(config)
+    expected = digests(out)
+    for number, kind in points:
+        shutil.rmtree(out)
+        out.mkdir()
+        (out / "run.json").write_text("the former output")
+        former = digests(out)
+        with one_fault(number, kind) as calls:
+            try:
+                job.run(config)
+            except (RunError, KeyboardInterrupt):
+                struck += 1
+            else:
+                assert len(calls) <= number or kind == "before", f"{kind} at {calls[number]} went unnoticed"
+        assert digests(out) in (former, expected), f"{kind} at {number} ({calls[-1]})"
+        job.run(config)
+        assert digests(out) == expected, f"{kind} at {number} ({calls[-1]}), then again"
+        left = sorted(path.name for path in out.parent.iterdir() if path.name.startswith("."))
+        assert left == [], left
+    return struck
+
+
+def run_and_kill(folder: Path, kills: int, seed: int) -> tuple[int, int]:
+    """Run again and again, killed at random times; return how many were killed and how many ended.
+
+    Raises AssertionError if an output differs from that of an undisturbed run.
+    """
+    path = small_run(folder)
+    out = folder / "out"
+    chance = random.Random(seed)
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
+    command = [sys.executable, "-m", "cjm.cli", "run", str(path)]
+    started = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    whole = time.perf_counter() - started
+    expected = digests(out)
+    killed = ended = 0
+    while killed < kills:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+        try:
+            process.wait(chance.uniform(0.4, 1.1) * whole)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            killed += 1
+        else:
+            assert process.returncode == 0
+            ended += 1
+        if out.exists():
+            assert digests(out) == expected
+        if process.returncode == 0:
+            shutil.rmtree(out)
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    assert digests(out) == expected
+    return killed, ended
