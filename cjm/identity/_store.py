@@ -11,6 +11,7 @@ import polars as pl
 from cjm.errors import ArgumentError
 from cjm.identity._assignment import Assignment
 from cjm.identity._evidence import Declared, Evidence, Part, Policy
+from cjm.identity._folder import read_store, read_table, write_store
 from cjm.identity._identities import Identities
 from cjm.identity._merge import Refused
 from cjm.identity._names import Names
