@@ -16,7 +16,6 @@ from cjm.identity._identities import Identities
 from cjm.identity._merge import Refused
 from cjm.identity._names import Names
 from cjm.identity._numbers import Numbers, hash_ids
-from cjm.stores import read_store, read_table, write_store
 
 __all__ = ["open_identities", "write_identities"]
 
