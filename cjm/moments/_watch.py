@@ -121,7 +121,7 @@ class Watch:
         time = batch["time"].to_physical()
         late = time <= state.complete
         source = pl.col("channel") if self.sources else pl.lit("").alias("channel")
-        latest = batch.group_by(source).agg(pl.col("time").to_physical().max()).rows()
+        latest = batch.group_by(source).agg(pl.col("time").to_physical().max()).drop_nulls().rows()
         seen = dict(state.seen) | {name: max(state.seen.get(name, NEVER), most) for name, most in latest}
         wanted = [seen.get(source, NEVER) for source in self.sources or ("",)]
         reached = max(state.reached, min(wanted) - self.lateness_us) if min(wanted) > NEVER else state.reached
