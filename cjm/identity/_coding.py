@@ -32,12 +32,15 @@ class Region:
         Nodes, ascending: all of those on the rows.
     rows : ndarray of int64
         Rows of the evidence, ascending.
+    links : ndarray of int64
+        Its declared links.
     stuck : ndarray of bool, shape (nodes,)
         Nodes that link nothing, as was found before; the rows hold only some of their events.
     """
 
     nodes: Int32Array
     rows: Int64Array
+    links: npt.NDArray[np.integer]
     stuck: Flags
 
 
@@ -152,7 +155,7 @@ def code(evidence: Evidence, region: Region | None = None) -> Coded:
     if isinstance(as_of, int):
         known = np.searchsorted(time, as_of, side="right")
         time, codes, order = time[:known], codes[:, :known], order[:known]
-    declared = evidence.declared
+    declared = evidence.declared if region is None else evidence.declared.take(region.links)
     if isinstance(as_of, int) and len(declared):
         declared = declared.take(declared.since <= as_of)
     columns = tuple(number for number in range(len(evidence.kinds)) if codes[number].max(initial=-1) >= 0)
@@ -179,9 +182,7 @@ def code(evidence: Evidence, region: Region | None = None) -> Coded:
         same = linking is codes
         codes = local[codes]
         linking = codes if same else local[linking]
-        a, b = local[declared.a], local[declared.b]
-        inside = (a >= 0) & (b >= 0)
-        declared = Declared(a, b, *declared.parts[2:]).take(inside)
+        declared = Declared(local[declared.a], local[declared.b], declared.since, declared.until, declared.source)
         apart = local[apart]
         apart = apart[(apart >= 0).all(axis=1)]
         kind, erased = kind[nodes], erased[nodes]

@@ -81,7 +81,8 @@ class Identities:
         first = evidence.names.kind < (len(evidence.kinds) if evidence.policy.mode == "components" else evidence.unique)
         is_person |= first & (found.anchor == nodes)
         if evidence.policy.mode == "device split":
-            is_person[evidence.declared.b] = True  # in the map even without events
+            for nodes in (evidence.declared.a, evidence.declared.b):  # in the map even without events
+                is_person[nodes] = True
         is_person[evidence.erased] = False
         numbers = numbers.extended(evidence.names, evidence.kinds, np.flatnonzero(is_person), evidence.policy.salt)
         return cls(evidence, found, numbers, clusters)

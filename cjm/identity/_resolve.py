@@ -105,9 +105,10 @@ def region_of(evidence: Evidence, cluster: Int32Array, fixed: Flags, seeds: Int3
             touched[cluster[there[~fixed[there]]]] = True
         start += len(part.time)
     declared = evidence.declared
-    for one, other in ((declared.a, declared.b), (declared.b, declared.a)):
-        reached = other[wanted[one] & fixed[one] & ~fixed[other]]
-        touched[cluster[reached]] = True
+    if np.any(wanted & fixed):
+        for one, other in ((declared.a, declared.b), (declared.b, declared.a)):
+            reached = other[wanted[one] & fixed[one] & ~fixed[other]]
+            touched[cluster[reached]] = True
     inside = touched[cluster] & ~fixed
     wanted |= inside
 
@@ -121,11 +122,12 @@ def region_of(evidence: Evidence, cluster: Int32Array, fixed: Flags, seeds: Int3
         rows.append(at + start)
         start += len(part.time)
         present[codes[codes >= 0]] = True
-    near = inside[declared.a] | inside[declared.b]
+    # A link lies in one cluster, unless one of its ends connects nothing.
+    near = np.flatnonzero(inside[declared.a] | inside[declared.b] if fixed.any() else inside[declared.a])
     present[declared.a[near]] = True
     present[declared.b[near]] = True
     region = np.flatnonzero(present).astype(np.int32)
-    return Region(region, np.concatenate(rows), fixed[region])
+    return Region(region, np.concatenate(rows), near, fixed[region])
 
 
 def revise(evidence: Evidence, before: Assignment, region: Region) -> Assignment:

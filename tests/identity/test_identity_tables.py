@@ -211,6 +211,11 @@ def test_a_link_table_alone_makes_persons():
     ]
 
 
+def test_shared_identifiers_of_a_table_alone_are_persons_of_their_own():
+    people = stitch(log_of([(0, {"cookie": "k"})], KINDS), links=links_of(("cookie", "i", "device", "j")))
+    assert people.map["person"].to_list() == [number("cookie", "i"), number("cookie", "k"), number("device", "j")]
+
+
 def test_junk_in_tables_links_nothing_and_is_counted():
     rows = [(0, {"cookie": "k"}), (1, {"cookie": "n/a", "customer": "b"}), (2, {"cookie": "n/a"})]
     table = links_of(
