@@ -103,6 +103,9 @@ class Analysis:
         identity = self._config.identity
         if identity.person is not None:
             return None
+        stored = self._work.folder / "stitch" / "people"
+        if stored.exists():
+            return cjm.open_identities(stored)
         return cjm.stitch(
             self._log,
             mode=identity.mode,
@@ -134,6 +137,7 @@ class Analysis:
     def _stitch(self, folder: Path, found: Found, step: Step) -> None:
         people = self._people
         assert people is not None
+        people.write(folder / "people")
         found.tables["identity_map"] = people.map
         found.tables["links"] = people.links
         found.tables["conflicts"] = people.conflicts
