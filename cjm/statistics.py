@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
 __all__ = ["benjamini_hochberg", "newcombe", "normal_quantile", "wilson"]
 
@@ -13,6 +12,8 @@ FloatArray = npt.NDArray[np.float64]
 
 def normal_quantile(level: float) -> float:
     """Return z such that a standard normal lies within (-z, z) with probability ``level``."""
+    from scipy.special import ndtri
+
     return float(ndtri(0.5 + level / 2))
 
 

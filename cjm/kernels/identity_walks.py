@@ -197,7 +197,8 @@ def look_ahead(
     """Give the events ``[start, stop)`` that :func:`look_back` left anonymous to the owner who comes first after them.
 
     Signature: (int64, int64, int64[:], int32[:], int32[:, :], int64[:], int64, int64[:], int32[:], uint8[:], int64[:]).
-    ``following`` is the state between calls, which go from the last events to the first.
+    ``following`` is the state between calls, which go from the last events to the first. Of several identifiers on an
+    event the one whose owner comes first decides, whatever its kind: what was known at a time does not change later.
     """
     for row in range(stop - 1, start - 1, -1):
         if owner[row] >= 0:
@@ -206,16 +207,18 @@ def look_ahead(
                 if code >= 0:
                     following[code] = row
         elif reason[row] == ANONYMOUS:
+            first = np.int64(-1)
             for kind in range(len(carriers)):
                 code = carriers[kind, row]
                 if code < 0 or (len(limit) and row >= limit[code]):
                     continue
                 seen = following[code]
-                if seen >= 0 and time[seen] - time[row] <= replay:
-                    person[row] = owner[seen]
-                    reason[row] = REPLAY
-                    known[row] = known[seen]
-                    break
+                if seen >= 0 and (first < 0 or seen < first):
+                    first = seen
+            if first >= 0 and time[first] - time[row] <= replay:
+                person[row] = owner[first]
+                reason[row] = REPLAY
+                known[row] = known[first]
 
 
 @kernel

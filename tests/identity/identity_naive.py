@@ -130,10 +130,9 @@ class Naive:
             if seen and (stale is None or now - self.time[seen[-1]] <= stale):
                 return self.anchor[owners[seen[-1]]], "live", max(now, known(seen[-1]))
         if as_of == "end" and replay is not None:
-            for node in usable:
-                seen = [at for at in range(row, len(owners)) if owners[at] and node in self.nodes[at]]
-                if seen and self.time[seen[0]] - now <= replay:
-                    return self.anchor[owners[seen[0]]], "replay", known(seen[0])
+            seen = [at for at in range(row, len(owners)) if owners[at] and {*usable} & {*self.nodes[at]}]
+            if seen and self.time[seen[0]] - now <= replay:
+                return self.anchor[owners[seen[0]]], "replay", known(seen[0])
         if usable:
             return usable[0], "anonymous", now
         return (nodes[0], "shared", now) if nodes else None

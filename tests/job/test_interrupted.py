@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from small_run import digests, run_and_kill, run_with_faults, small_run
 
-from cjm import files, job
+from cjm import job
 from cjm.errors import BusyError
 from cjm.files import locked
 
@@ -100,15 +100,13 @@ def test_of_two_runs_one_stops_at_once(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="limits of the size of files are a matter of POSIX")
 def test_a_full_disk_is_told_with_what_is_free(tmp_path: Path) -> None:
     path = small_run(tmp_path)
+    job.run(job.load_config(path), output=tmp_path / "before")  # compiled code is stored now
     script = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); "
         f"sys.argv = ['cjm', 'run', {str(path)!r}]; from cjm.cli import main; main()"
     )
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(Path(files.__file__).parent / "kernels" / "__pycache__")}
-    process = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, check=False, text=True, env=environment
-    )
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, text=True)
     assert process.returncode == 1
     assert "MB are free there, and more than" in process.stderr
     assert "Traceback" not in process.stderr

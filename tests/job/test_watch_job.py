@@ -162,15 +162,21 @@ def run_cli(home: Path, path: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_command_line_without_compiled_code(home: Path) -> None:
+    """A Parquet batch: the check of the quotes of a CSV is compiled."""
+    (home / "cjm.toml").write_text(CONFIG.replace("web/*.csv", "web/*.parquet"))
+    batch = home / "web" / "0.parquet"
+    pl.read_csv(batches(home)[0], infer_schema=False).with_columns(
+        pl.col("at").str.to_datetime(time_zone="UTC"), pl.col("amount").cast(pl.Int64)
+    ).write_parquet(batch)
     code = (
         "import sys; from cjm.cli import app; sys.argv[1:] = sys.argv[2:]\n"
         "try: app()\nexcept SystemExit: pass\nprint('numba' in sys.modules)"
     )
-    command = [sys.executable, "-c", code, "-", "watch", str(home / "cjm.toml"), "--batch", str(batches(home)[0])]
+    command = [sys.executable, "-c", code, "-", "watch", str(home / "cjm.toml"), "--batch", str(batch)]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "read 120" in told
     assert told.splitlines()[-1] == "False"
-    again = run_cli(home, batches(home)[0])
+    again = run_cli(home, batch)
     assert (again.returncode, "taken in before" in again.stdout) == (0, True)
 
 
