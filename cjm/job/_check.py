@@ -128,19 +128,27 @@ def _check_names(config: Config, journeys: Journeys, found: Checked) -> None:
 
 
 def _check_tables(config: Config, found: Checked) -> None:
-    churn = config.churn
-    if churn is None:
-        return
-    wanted = {churn.persons: [churn.persons_id, *churn.covariates, churn.by, churn.entry]}
-    wanted |= {churn.table: [churn.persons_id, "time"]}
-    for path, columns in wanted.items():
+    wanted: list[tuple[str, str | None, str, list[str | None]]] = []
+    if config.churn is not None:
+        churn = config.churn
+        wanted += [
+            ("[churn]", churn.persons, churn.persons_id, [*churn.covariates, churn.by, churn.entry]),
+            ("[churn]", churn.table, churn.persons_id, ["time"]),
+        ]
+    if config.decide is not None:
+        decide = config.decide
+        for name, given in decide.tables.items():
+            wanted.append((f"[decide] {name}", given, "action" if name == "effects" else decide.id, []))
+    for section, path, ids, columns in wanted:
         if path is None:
             continue
         try:
-            table = read_table(config.resolve(path), churn.persons_id, times=())
+            table = read_table(config.resolve(path), ids, times=())
         except CjmError as error:
             found.faults.append(str(error))
             continue
-        for column in filter(None, columns):
+        for column in filter(None, [ids, *columns]):
             if column not in table.columns:
-                found.faults.append(str(ConfigError.unknown("column", column, table.columns, where=f"[churn], {path}")))
+                found.faults.append(
+                    str(ConfigError.unknown("column", column, table.columns, where=f"{section}, {path}"))
+                )
