@@ -144,9 +144,9 @@ class Config(Section):
         from cjm.moments import Action, Budget
 
         section = self.decide
+        if section is None and not self.actions:
+            return [], []
         if section is None or not self.actions:
-            if section is None and not self.actions:
-                return [], []
             raise ConfigError.at("[actions.NAME] and [decide] need each other; one is not there", where="top level")
         where = "section [decide]"
         try:
