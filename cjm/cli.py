@@ -90,6 +90,8 @@ def watch(
     typer.echo("; ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in done.counts.items()))
     typer.echo(f"matches: {done.folder / 'matches.parquet'}")
     typer.echo(f"late: {done.folder / 'late.parquet'}")
+    if "decisions" in done.counts:
+        typer.echo(f"decisions: {done.folder / 'decisions.parquet'}")
 
 
 @app.command()

@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from cjm.job._sections import (
+    ActionSection,
+    BudgetSection,
     ChurnSection,
     CleaningSection,
     ConsentSection,
     ContextSection,
+    DecideSection,
     FunnelSection,
     GoalSection,
     IdentitySection,
@@ -67,10 +70,13 @@ def test_every_key_of_the_configuration_is_documented() -> None:
         MomentSection,
         ContextSection,
         WatchSection,
+        ActionSection,
+        DecideSection,
     )
     keys = {key for section in sections for key in section.model_fields} - {"funnel", "goals", "kpis", "patterns"}
     keys |= {f"funnel.{key}" for key in FunnelSection.model_fields} | {"patterns.NAME"}
     keys |= {f"goals.NAME.{key}" for key in GoalSection.model_fields} | {
         f"kpis.{key}" for key in KpisSection.model_fields
     }
+    keys |= {f"budgets.{key}" for key in BudgetSection.model_fields}
     assert {key for key in keys if f"| `{key}` |" not in text} == set()

@@ -18,6 +18,7 @@ from cjm.identity import Identities
 from cjm.job._check import check_kinds
 from cjm.job._config import Config
 from cjm.job._consent import for_analysis, for_lists
+from cjm.job._decide import decided
 from cjm.job._load import declared_log
 from cjm.job._paths_to_churn import paths_to_churn
 from cjm.job._persons import at_risk
@@ -240,6 +241,8 @@ class Analysis:
         tables = {"moments": moments_found(self._config, self._journeys, found.warnings)}
         found.tables |= for_lists(self._config, tables, ["moments"], self._people, self._work.started, found)
         step.rows_out = found.tables["moments"].height
+        if self._config.decide is not None:
+            found.tables["decisions"] = decided(self._config, found.tables["moments"], self._people, self._work.started)
 
 
 def _tied(bucket: Journeys) -> int:

@@ -128,19 +128,23 @@ def _check_names(config: Config, journeys: Journeys, found: Checked) -> None:
 
 
 def _check_tables(config: Config, found: Checked) -> None:
-    churn = config.churn
-    if churn is None:
-        return
-    wanted = {churn.persons: [churn.persons_id, *churn.covariates, churn.by, churn.entry]}
-    wanted |= {churn.table: [churn.persons_id, "time"]}
-    for path, columns in wanted.items():
-        if path is None:
-            continue
+    wanted: list[tuple[str, str, list[str | None]]] = []  # section, path, columns: the first holds identifiers or names
+    churn, decide = config.churn, config.decide
+    if churn is not None and churn.persons is not None:
+        columns = [churn.persons_id, *churn.covariates, churn.by, churn.entry]
+        wanted.append(("[churn]", churn.persons, columns))
+    if churn is not None and churn.table is not None:
+        wanted.append(("[churn]", churn.table, [churn.persons_id, "time"]))
+    if decide is not None:
+        for name, path in decide.tables.items():
+            wanted.append((f"[decide] {name}", path, ["action" if name == "effects" else decide.id]))
+    for section, path, columns in wanted:
         try:
-            table = read_table(config.resolve(path), churn.persons_id, times=())
+            table = read_table(config.resolve(path), str(columns[0]), times=())
         except CjmError as error:
             found.faults.append(str(error))
             continue
         for column in filter(None, columns):
             if column not in table.columns:
-                found.faults.append(str(ConfigError.unknown("column", column, table.columns, where=f"[churn], {path}")))
+                where = f"{section}, {path}"
+                found.faults.append(str(ConfigError.unknown("column", column, table.columns, where=where)))

@@ -16,10 +16,13 @@ from pydantic import (
 from cjm.errors import ArgumentError, CjmError, ConfigError, did_you_mean
 from cjm.events import Source, is_uri
 from cjm.job._sections import (
+    ActionSection,
+    BudgetSection,
     ChurnSection,
     CleaningSection,
     ConsentSection,
     ContextSection,
+    DecideSection,
     FunnelSection,
     GoalSection,
     IdentitySection,
@@ -37,7 +40,7 @@ from cjm.patterns import Pattern
 
 if TYPE_CHECKING:
     from cjm.measure import Goal
-    from cjm.moments import Moment, Running
+    from cjm.moments import Action, Budget, Moment, Running
 
 __all__ = ["Config", "load_config"]
 
@@ -62,6 +65,8 @@ class Config(Section):
     moments: dict[Name, MomentSection] = Field(default_factory=dict)
     context: dict[Name, ContextSection] = Field(default_factory=dict)
     watch: WatchSection = WatchSection()
+    actions: dict[Name, ActionSection] = Field(default_factory=dict)
+    decide: DecideSection | None = None
     base: Path = Field(default=Path(), exclude=True)
 
     def resolve(self, path: str) -> Path:
@@ -128,6 +133,37 @@ class Config(Section):
             raise ConfigError.at(str(error), where=where) from error
         return moments, figures
 
+    def choices(self) -> tuple[list[Action], list[Budget]]:
+        """Return the actions of ``[actions]`` and the budgets of ``[decide]``.
+
+        Raises
+        ------
+        ConfigError
+            If a value does not make sense for one of them, or something that they need is not there.
+        """
+        from cjm.moments import Action, Budget
+
+        section = self.decide
+        if section is None and not self.actions:
+            return [], []
+        if section is None or not self.actions:
+            raise ConfigError.at("[actions.NAME] and [decide] need each other; one is not there", where="top level")
+        where = "section [decide]"
+        try:
+            budgets = [Budget(**budget.model_dump()) for budget in section.budgets]
+            actions = []
+            for name, action in self.actions.items():
+                where = f"section [actions.{name}]"
+                actions.append(Action(name, **action.model_dump()))
+                for moment in action.moments:
+                    if moment not in self.moments:
+                        raise ConfigError.unknown("moment", moment, self.moments, where="moments")
+                if action.purpose is not None and section.consent is None:
+                    raise ConfigError.at("purpose needs the table that [decide] consent names", where="purpose")
+        except CjmError as error:
+            raise ConfigError.at(str(error), where=where) from error
+        return actions, budgets
+
 
 def load_config(path: str | Path) -> Config:
     """Read and check a configuration file.
@@ -165,6 +201,7 @@ def load_config(path: str | Path) -> Config:
     if config.journeys.goals:
         config.goals()
     config.watched()
+    config.choices()
     return config
 
 
@@ -214,6 +251,8 @@ def _model_at(loc: tuple[Any, ...]) -> type[BaseModel] | None:
         "moments": (MomentSection, True),
         "context": (ContextSection, True),
         "watch": (WatchSection, False),
+        "actions": (ActionSection, True),
+        "decide": (DecideSection, False),
     }
     if not loc:
         return Config
@@ -224,5 +263,7 @@ def _model_at(loc: tuple[Any, ...]) -> type[BaseModel] | None:
             ("goals", 3): GoalSection,
         }
         return inside.get((str(loc[1]), len(loc)))
+    if loc == ("decide", "budgets"):
+        return BudgetSection
     model, named = sections.get(str(loc[0]), (None, False))
     return model if len(loc) == 1 + named else None

@@ -76,9 +76,9 @@ def with_person(table: pl.DataFrame, kind: str, config: Config, people: Identiti
         raise ConfigError.at("the table has a column 'person' of its own", where=where, hint="Rename it")
     if people is not None:
         return people.with_person(table, kind).drop(kind)
-    if kind != config.identity.person:
+    if kind != config.identity.known_by:
         raise ConfigError.at(
-            f"the table has a {kind!r} but a person is a {config.identity.person!r}",
+            f"the table has a {kind!r} but a person is a {config.identity.known_by!r}",
             where=where,
             hint="Use the same kind",
         )

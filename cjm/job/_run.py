@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import secrets
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from cjm.events import TABLES, files_of
 from cjm.files import check_replaceable, copied, created, locked, replaced_folder
 from cjm.job._analysis import Analysis
 from cjm.job._config import Config
-from cjm.job._work import Work
+from cjm.job._work import Work, fixed_time
 from cjm.progress import Steps
 from cjm.report import render
 
@@ -52,7 +51,7 @@ def run(config: Config, *, output: Path | None = None) -> Path:
     check_replaceable(target)
     total = 5 + (config.identity.person is None) + (config.churn is not None) + bool(config.moments)
     with locked(target), Steps(total).shown() as steps:
-        work = Work(target, _plan(config), _fixed_time() or datetime.now(UTC))
+        work = Work(target, _plan(config), fixed_time() or datetime.now(UTC))
         found = Analysis(config, steps, work)
         try:
             found.run()
@@ -72,15 +71,6 @@ def run(config: Config, *, output: Path | None = None) -> Path:
             step.rows_out = len(found.tables)
         work.remove()
     return target
-
-
-def _fixed_time() -> datetime | None:
-    """Return the time that is to be written instead of the clock's, for outputs that are to be equal byte by byte.
-
-    https://reproducible-builds.org/specs/source-date-epoch
-    """
-    given = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return datetime.fromtimestamp(int(given), UTC) if given.isdigit() else None
 
 
 def _plan(config: Config) -> dict[str, Any]:
@@ -106,7 +96,7 @@ def _as_json(manifest: dict[str, Any]) -> str:
 
 
 def _manifest(config: Config, found: Analysis, steps: Steps, started: datetime) -> dict[str, Any]:
-    fixed = _fixed_time() is not None
+    fixed = fixed_time() is not None
     inputs = found.tables["inputs"].with_columns(pl.col("modified").dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
     return {
         "title": config.output.title,
@@ -148,6 +138,7 @@ def _tables_given(config: Config) -> dict[str, str]:
         "taxonomy": config.cleaning.taxonomy,
         "exclude": config.cleaning.exclude,
     }
+    named |= {f"decide {name}": path for name, path in (config.decide.tables if config.decide else {}).items()}
     return {name: path for name, path in named.items() if path}
 
 

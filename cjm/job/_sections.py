@@ -19,10 +19,13 @@ from cjm.events import without_password
 from cjm.patterns import Pattern
 
 __all__ = [
+    "ActionSection",
+    "BudgetSection",
     "ChurnSection",
     "CleaningSection",
     "ConsentSection",
     "ContextSection",
+    "DecideSection",
     "FunnelSection",
     "GoalSection",
     "IdentitySection",
@@ -139,6 +142,11 @@ class IdentitySection(Section):
     stale: DurationText | None = None
     as_of: Literal["end", "event"] = "end"
 
+    @property
+    def known_by(self) -> str:
+        """The kind of identifier that is the person where nothing is stitched."""
+        return self.person or self.unique[0]
+
 
 class FunnelSection(Section):
     """``[journeys.funnel]``: the steps whose completion is counted."""
@@ -253,6 +261,54 @@ class WatchSection(Section):
     sources: list[str] = []
     attributes: str | None = None
     attributes_id: str = "customer"
+
+
+class ActionSection(Section):
+    """``[actions.NAME]``: an answer to moments; see :class:`cjm.moments.Action` for the meaning of the keys."""
+
+    channel: Name
+    moments: Annotated[list[Name], Field(min_length=1)]
+    within: DurationText
+    purpose: str | None = None
+    eligible: str | None = None
+    cost: float = 0.0
+    value: float | None = None
+    despite: list[str] = []
+    counts: bool = True
+
+
+class BudgetSection(Section):
+    """An entry of ``budgets`` in ``[decide]``; see :class:`cjm.moments.Budget`."""
+
+    contacts: int
+    within: DurationText
+    channel: str | None = None
+
+
+class DecideSection(Section):
+    """``[decide]``: what :func:`cjm.decide` needs to know, beside the moments and the actions."""
+
+    persons: str
+    effects: str
+    consent: str | None = None
+    suppressions: str | None = None
+    contacts: str | None = None
+    id: str = "customer"
+    budgets: list[BudgetSection] = []
+    holdout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    experiment: str = "holdout"
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """The paths that are given, by what is in them."""
+        named = {name: getattr(self, name) for name in ("persons", "effects", "consent", "suppressions", "contacts")}
+        return {name: path for name, path in named.items() if path is not None}
+
+    @model_validator(mode="after")
+    def _contacts_to_count(self) -> DecideSection:
+        if self.budgets and self.contacts is None:
+            raise ValueError("budgets limit the contacts in the table named by contacts, which is not given")
+        return self
 
 
 class ConsentSection(Section):

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ from cjm.events import scan_events
 from cjm.files import created, locked, replaced_folder
 from cjm.identity import person_numbers
 from cjm.job._config import Config
+from cjm.job._decide import decided
+from cjm.job._work import fixed_time
 from cjm.matching import unusable
 from cjm.moments import Watch, WatchState, detect
 from cjm.progress import Steps
@@ -35,12 +37,13 @@ class Watched:
     Attributes
     ----------
     folder : Path or None
-        ``matches.parquet``, ``late.parquet`` and ``run.json``; None if the batch had been taken in before.
+        ``matches.parquet``, ``late.parquet``, ``run.json`` and, with ``[decide]``, ``decisions.parquet``; None if the
+        batch had been taken in before.
     name : str
         What the batch is known by: a hash of its content.
     counts : mapping of str to int
         ``read``, ``set_aside``, ``duplicates``, ``nobody`` (without an identifier that names a person), ``late``,
-        ``waiting`` (all that wait now), ``matches``.
+        ``waiting`` (all that wait now), ``matches`` and, with ``[decide]``, ``decisions``.
     """
 
     folder: Path | None
@@ -112,9 +115,13 @@ def watch(config: Config, batch: str | Path | Sequence[str], *, advance_to: date
         with steps.step("write", found.height) as step:
             late = state.late[known:]
             counts |= {"late": late.height, "waiting": state.waiting.height, "matches": found.height}
+            tables = {"matches": found, "late": late}
+            if config.decide is not None:
+                tables["decisions"] = decided(config, found, None, fixed_time() or datetime.now(UTC))
+                counts["decisions"] = tables["decisions"].height
             folder = home / "batches" / name
             with replaced_folder(folder) as partial:
-                for table, frame in (("matches", found), ("late", late)):
+                for table, frame in tables.items():
                     with created(partial / f"{table}.parquet") as file:
                         frame.write_parquet(file)
                 told = {"batch": name, "watermark": str(state.watermark), "counts": counts}
@@ -205,7 +212,7 @@ def _name(files: Mapping[str, Sequence[Path]], advance_to: datetime | None) -> s
 def _read(config: Config, files: Mapping[str, Sequence[Path]]) -> tuple[pl.DataFrame, dict[str, int]]:
     """Return the events of the batch with their persons, in order of arrival, and what became of the rows."""
     identity = config.identity
-    kind = identity.person or identity.unique[0]
+    kind = identity.known_by
     if not files:
         return pl.DataFrame(), dict.fromkeys(("read", "set_aside", "duplicates", "nobody"), 0)
     log = scan_events(

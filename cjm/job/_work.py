@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,19 @@ import polars as pl
 from cjm.files import created, new_folder, write_text
 from cjm.progress import Step, Steps
 
-__all__ = ["Found", "Stage", "TableFiles", "Work"]
+__all__ = ["Found", "Stage", "TableFiles", "Work", "fixed_time"]
 
 _MANIFEST = "stage.json"
 _PLAN = "plan.json"
+
+
+def fixed_time() -> datetime | None:
+    """Return the time that is to be written instead of the clock's, for outputs that are to be equal byte by byte.
+
+    https://reproducible-builds.org/specs/source-date-epoch
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return datetime.fromtimestamp(int(given), UTC) if given.isdigit() else None
 
 
 @dataclass

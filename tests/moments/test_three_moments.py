@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import runpy
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -39,20 +41,65 @@ def happened(world, people=None):
     return people.with_person(world.truth.moments.drop("person"), "customer").select(COLUMNS)
 
 
-def in_batch(journeys, moments):
+def in_batch(journeys, premium):
     """All at once."""
-    return cjm.moments.detect(journeys, moments)
+    return cjm.moments.detect(journeys, three_moments(premium))
 
 
-# Each way of looking takes journeys and moments, and must give the same matches.
-WAYS: dict[str, Callable[..., pl.DataFrame]] = {"batch": in_batch}
+WATCHED = [
+    cjm.Moment("offer, no renewal", 'web:retention_offer[segment = "premium"] -> store:visit within 3d'
+               " -> not store:renew within 1d"),
+    cjm.Moment("third failure", "network:handset_change -> 3 x network:connection_failed within 2h"),
+    cjm.Moment("no funds", "atm:insufficient_funds[spent >= 2000]"),
+]  # fmt: skip
+SPENT = cjm.Running("spent", "card:payment", value="value", time_zone="Europe/Warsaw")
+
+
+def customers_by_date(journeys, premium):
+    """The context that the first moment asks for, as a table of attributes by date."""
+    return pl.DataFrame({"person": premium, "segment": "premium"}).with_columns(
+        valid_from=pl.lit(journeys.start).cast(pl.Datetime("us", "UTC"))
+    )
+
+
+def as_text(journeys, premium):
+    """All at once, the conditions as tests of attributes."""
+    attributes = customers_by_date(journeys, premium)
+    return cjm.moments.detect(journeys, WATCHED, context=[SPENT], attributes=attributes)
+
+
+def in_increments(journeys, premium):
+    """As events come in: increments of any size, some events up to an hour late."""
+    time_us = pl.col("time").to_physical()
+    hour = 3_600_000_000
+    arrival = time_us + (time_us * 7_919) % hour  # equal times arrive together, in their order
+    log = journeys.frame.collect().sort(arrival, maintain_order=True)
+    attributes = customers_by_date(journeys, premium)
+    watch = cjm.Watch(WATCHED, context=[SPENT], attributes=attributes, lateness="1h")
+    cuts = sorted(random.Random(7).sample(range(log.height), 60))
+    parts, state = [], None
+    for first, stop in pairwise([0, *cuts, log.height]):
+        matches, state = watch.update(log[first:stop], state)
+        parts.append(matches)
+    assert sum(part.height > 0 for part in parts) > 30
+    matches, state = watch.advance_to(log["time"].max(), state)
+    assert state.late.is_empty()
+    return pl.concat([*parts, matches])
+
+
+# Each way of looking takes journeys and the numbers of the premium customers, and must give the same matches.
+WAYS: dict[str, Callable[..., pl.DataFrame]] = {
+    "batch": in_batch,
+    "batch, as text": as_text,
+    "increments": in_increments,
+}
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_each_fires_at_exactly_the_planted_times(way, world, stitched):
     people, journeys = stitched
     premium = people.with_person(world.persons.filter("premium").drop("person"), "customer")["person"]
-    found = WAYS[way](journeys, three_moments(premium)).select(COLUMNS)
+    found = WAYS[way](journeys, premium).select(COLUMNS)
     assert_frame_equal(found, happened(world, people), check_row_order=False)
     assert found["moment"].value_counts()["count"].min() > 30
     assert set(found["moment"]) == {moment.name for moment in MOMENTS}
@@ -61,7 +108,7 @@ def test_each_fires_at_exactly_the_planted_times(way, world, stitched):
 def test_and_without_stitching_since_all_of_them_carry_the_customer_number(world):
     journeys = cjm.build_journeys(world.log, person="customer")
     premium = cjm.person_numbers(world.persons.filter("premium")["customer"], "customer")
-    found = in_batch(journeys, three_moments(premium)).select(COLUMNS)
+    found = in_batch(journeys, premium).select(COLUMNS)
     assert_frame_equal(found, happened(world), check_row_order=False)
 
 
@@ -73,7 +120,7 @@ def test_at_any_time_exactly_those_are_known_that_are_certain_by_then(world):
     for days in (40, 75.5, 110):
         part = frame.filter(pl.col("time") <= first + timedelta(days=days))
         known = journeys_from_frame(part.drop("session", "touchpoint"), gap=1)
-        found = in_batch(known, three_moments(premium)).select(COLUMNS)
+        found = in_batch(known, premium).select(COLUMNS)
         certain = truth.filter(pl.coalesce("confirmed_at", "end") <= part["time"].max())
         assert 0 < certain.height < truth.height
         assert_frame_equal(found, certain, check_row_order=False)
