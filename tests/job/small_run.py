@@ -41,7 +41,7 @@ min_support = 0.2
 max_length = 2
 
 [moments.cart]
-pattern = "web:home -> web:cart within 1d"
+pattern = "web:home -> web:cart within 30d"
 """
 
 
