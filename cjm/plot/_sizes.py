@@ -49,7 +49,7 @@ def sizes(frame: pl.DataFrame, *, width: int = WIDTH) -> Picture:
     """
     room = inner_width(width)
     found = measured(frame, "sizes", _COLUMNS, ["identifiers"], returned="people.sizes()")
-    rows, title = found.frame.sort("identifiers"), "How many identifiers do persons have?"
+    rows, title = found.frame.sort("identifiers"), "Identifiers of each person"
     if not rows.height:
         return finished(message(NO_ROWS, room), title, NO_ROWS)
     bars = _bars(rows)
