@@ -143,6 +143,7 @@ class Analysis:
         found.tables["links"] = people.links
         found.tables["conflicts"] = people.conflicts
         found.tables["identity_summary"] = people.summary()
+        found.tables["identity_sizes"] = people.sizes()
         step.rows_out = people.map["person"].n_unique()
 
     def _build(self, folder: Path, found: Found, step: Step) -> None:

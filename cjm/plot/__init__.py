@@ -6,6 +6,7 @@ from cjm.plot._funnel import funnel
 from cjm.plot._hazards import hazards
 from cjm.plot._picture import Picture
 from cjm.plot._retention import retention
+from cjm.plot._sizes import sizes
 from cjm.plot._step_matrix import step_matrix
 from cjm.plot._survival import survival_curves
 from cjm.plot._timeline import timeline
@@ -19,6 +20,7 @@ __all__ = [
     "funnel",
     "hazards",
     "retention",
+    "sizes",
     "step_matrix",
     "survival_curves",
     "timeline",

@@ -65,18 +65,20 @@ def measured(
     *,
     optional: Mapping[str, _Kind] | None = None,
     call: str = "journeys",
+    returned: str = "",
     groups: bool = False,
 ) -> Measured:
     """Return what is drawn of a frame.
 
-    Unknown columns before the first figure are those of ``by=``; unknown columns behind it are left alone.
+    Unknown columns before the first figure are those of ``by=``; unknown columns behind it are left alone. ``returned``
+    is the call that returns the frame, where that is not ``cjm.<measure>(<call>)``.
 
     Raises
     ------
     ArgumentError
         If the frame is not that of the measure, holds a row twice, or holds several groups and ``groups`` is false.
     """
-    where, hint = f"plot.{measure}", f"Give it the frame that cjm.{measure}({call}) returns"
+    where, hint = f"plot.{measure}", f"Give it the frame that {returned or f'cjm.{measure}({call})'} returns"
     if not isinstance(frame, pl.DataFrame):
         raise ArgumentError.at(f"needs a polars.DataFrame, not {type(frame).__name__}", where=where, hint=hint)
     missing = [name for name in columns if name not in frame.columns]

@@ -8,11 +8,12 @@ from typing import Any
 
 import polars as pl
 
-from cjm.report._section import Col, Section, Tables, counts, groups, has, shares, table, total
+from cjm.report._section import Col, Section, Table, Tables, counts, groups, has, shares, table, total
 from cjm.report._text import (
     day,
     number,
     percent,
+    persons,
     plural,
     short,
     size,
@@ -126,6 +127,8 @@ def stitching(tables: Tables, run: Mapping[str, Any]) -> Section | None:
             Col("meaning", "what it means"),
         ]
         shown.append(table("Stitching in figures", summary, columns, open=True))
+        if has(tables, "identity_sizes"):
+            shown.append(_sizes(tables["identity_sizes"], hide))
     if has(tables, "conflicts"):
         by_rule = (
             tables["conflicts"]
@@ -154,6 +157,22 @@ def stitching(tables: Tables, run: Mapping[str, Any]) -> Section | None:
             table("Where rules kept persons apart (a person may be counted in several cases)", by_rule, columns)
         )
     return Section("stitching", "Stitching", f"{title}.", tuple(text), (), tuple(shown))
+
+
+def _sizes(sizes: pl.DataFrame, hide: int) -> Table:
+    """Return a bar for each number of identifiers; bars of few persons are of one length, and their events hidden."""
+    few = pl.col("persons").is_between(1, hide - 1)
+    rows = sizes.sort("identifiers").select(
+        "identifiers",
+        persons=pl.when(few).then(hide - 1).otherwise("persons"),
+        share=pl.when(~few).then(pl.col("events") / pl.col("events").sum()),
+    )
+    columns = [
+        counts("identifiers", "identifiers"),
+        Col("persons", "persons with so many", lambda count: persons(count, hide), True, True),
+        shares("share", "of the events"),
+    ]
+    return table("How many identifiers persons have", rows, columns)
 
 
 def _measure(name: Any) -> str:

@@ -68,9 +68,9 @@ def render(tables: Tables, run: Mapping[str, Any]) -> str:
     Parameters
     ----------
     tables : mapping of str to polars.DataFrame
-        The results by name: ``sources``, ``quality``, ``identity_summary``, ``conflicts``, ``kpis``, ``timeline``,
-        ``flow``, ``variants``, ``funnel``, ``funnel_next``, ``goal_journeys``, ``goal_overlap``, ``transitions``,
-        ``step_matrix``, ``sequences``, ``rules``, ``retention``,
+        The results by name: ``sources``, ``quality``, ``identity_summary``, ``identity_sizes``, ``conflicts``,
+        ``kpis``, ``timeline``, ``flow``, ``variants``, ``funnel``, ``funnel_next``, ``goal_journeys``,
+        ``goal_overlap``, ``transitions``, ``step_matrix``, ``sequences``, ``rules``, ``retention``,
         ``contrast``, ``hazards``, ``hazards_patterns`` (``term``, ``pattern``), ``lead_time`` (``term``, ``left``
         persons, and the quartiles ``p25``, ``p50``, ``p75`` of the Duration from the path to leaving), ``dilution``
         (``term``, ``hazard_ratio``, ``exposed``, ``hidden_max``, ``hazard_ratio_corrected``), ``curves``, ``audit``,

@@ -46,6 +46,16 @@ def test_measures_of_stitching_have_names():
     assert "Given to the customer by linked identifiers" in section(render({"identity_summary": some}, {}), "stitching")
 
 
+def test_persons_are_counted_by_how_many_identifiers_they_have():
+    tables = {name: examples.tables()[name] for name in ("identity_summary", "conflicts")}
+    sizes = pl.DataFrame({"identifiers": [4, 1, 661], "persons": [600, 400, 1], "events": [600, 300, 100]})
+    words = section(render(tables | {"identity_sizes": sizes}, {}), "stitching")
+    assert "How many identifiers persons have" in words
+    shown = words[words.index("How many identifiers persons have") :].replace("\u00a0", " ")
+    assert "of the events 140030.0 % 460060.0 % 661fewer than 10" in " ".join(shown.split())
+    assert "How many identifiers" not in section(render(tables, {}), "stitching")
+
+
 def test_the_first_period_does_not_begin_before_the_data():
     week = pl.col("period").dt.week()
     frame = examples.timeline().filter((week <= 4) & (pl.col("channel") == "web"))
