@@ -11,7 +11,7 @@ import polars as pl
 from cjm.contracts import TIME
 from cjm.journeys import EventArrays, Journeys
 from cjm.patterns import Pattern
-from cjm.progress import Steps
+from cjm.progress import bar
 from cjm.ragged import offsets_of_sorted
 
 __all__ = ["first_completions", "known_completions"]
@@ -61,21 +61,20 @@ def first_completions(
     from cjm.matching import find_matches
 
     names = list(patterns)
-    steps = Steps(-(-len(names) // _AT_ONCE))
-    with steps.shown():
+    with bar("paths", -(-len(names) // _AT_ONCE)) as done:
         for start in range(0, len(names), _AT_ONCE):
             some = {name: patterns[name] for name in names[start : start + _AT_ONCE]}
             found: dict[str, list[tuple[IntArray, IntArray]]] = {name: [] for name in some}
-            with steps.step("paths", len(some)):
-                for bucket in journeys.buckets():
-                    arrays = bucket.arrays
-                    first = not every and arrays.known_from is None
-                    for name, matches in find_matches(bucket, some, occurrence="first" if first else "all").items():
-                        person, at = arrays.person[matches.person], arrays.time[matches.end]
-                        at = at + (some[name].confirm_us or 0)
-                        if not first:
-                            person, at = _dated(arrays, matches.start, matches.end, person, at, every)
-                        found[name].append((person, at))
+            for bucket in journeys.buckets():
+                arrays = bucket.arrays
+                first = not every and arrays.known_from is None
+                for name, matches in find_matches(bucket, some, occurrence="first" if first else "all").items():
+                    person, at = arrays.person[matches.person], arrays.time[matches.end]
+                    at = at + (some[name].confirm_us or 0)
+                    if not first:
+                        person, at = _dated(arrays, matches.start, matches.end, person, at, every)
+                    found[name].append((person, at))
+            done()
             for name, parts in found.items():
                 yield name, np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
