@@ -3,14 +3,17 @@ PINS ?= dev
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint types notebooks clean
+.PHONY: demo test coverage lint types clean
 
 demo: .venv/run  ## install into .venv and run the main job on the embedded sample
 	$(BIN)/cjm demo cjm-demo
 
-test: .venv/dev lint types  ## install into .venv, then lint, types, tests with coverage, notebooks
-	CJM_SCREENSHOTS=screenshots $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term-missing:skip-covered
+test: .venv/dev lint types  ## install into .venv, then lint, types, tests, notebooks
+	CJM_SCREENSHOTS=screenshots $(BIN)/python -m pytest -n 2 --dist loadfile
 	$(BIN)/python -m pytest --nbmake notebooks -p no:cacheprovider
+
+coverage: .venv/dev  ## the tests once more, with the lines that none of them reaches
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term-missing:skip-covered
 
 lint: .venv/dev
 	$(BIN)/ruff check .

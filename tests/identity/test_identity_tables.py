@@ -14,7 +14,7 @@ import cjm
 from cjm.errors import ArgumentError, InputError
 from cjm.identity import open_identities, person_numbers, stitch
 
-SLOW = settings(max_examples=60, deadline=None)
+SLOW = settings(max_examples=30, deadline=None)
 KINDS = ("customer", "cookie", "device")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 IDS = st.sampled_from([None, None, "1", "2", "3"])

@@ -25,7 +25,7 @@ def chi_square(n_true, n_false, of_true, of_false):
     return chi2_contingency(table, correction=False).statistic
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     rows=random_rows,
     known=st.lists(st.sampled_from([True, False, None]), min_size=5, max_size=5),

@@ -13,7 +13,7 @@ from cjm.mining import mine_sequential_rules
 from cjm.patterns import Pattern
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     rows=random_rows,
     min_count=st.integers(1, 3),

@@ -146,7 +146,7 @@ def test_late_events_are_repaired(data):
 
 
 @engines
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_figures_and_once_per_do_not_depend_on_cuts(plainly, data, tmp_path_factory):
     """Matches, ids, context and all are those of one pass, with the state on disk in between."""
