@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
-from cjm.kernels.sequences_index import grown, grown_table
+from cjm.kernels.sequences_index import add_pattern, grown, grown_table
 from cjm.kernels.sequences_masks import grow_masks, to_masks
 
 __all__ = ["cut", "frequent"]
@@ -30,8 +30,8 @@ IntArray = npt.NDArray[np.int64]
 CodeArray = npt.NDArray[np.int32]
 
 _MOST_PAIRS = 1 << 20  # cells of a table of pairs: 4 MB
-_MOST_CELLS = 1 << 21  # cells of a table of masks: 24 MB
-_SPARSE = 4  # cells of a table of masks for one item of the rows
+_MOST_CELLS = 1 << 25  # cells of a table of masks: 64 MB and more
+_SPARSE = 8  # cells of a table of masks for one item of the rows
 
 # Columns of a child: its item, its support, its entries in ends and its own children in follow.
 _ITEM, _SUPPORT, _ENDS, _ENDS_STOP, _FOLLOW, _FOLLOW_STOP = 0, 1, 2, 3, 4, 5
@@ -172,7 +172,6 @@ def frequent(
     values = np.empty(1024, dtype=np.int32)
     bounds = np.zeros(1024, dtype=np.int64)
     counts = np.empty(1024, dtype=np.int64)
-    n_values = 0
     n_patterns = 0
 
     seen = np.full(n_items, -1, dtype=np.int64)
@@ -189,9 +188,11 @@ def frequent(
     follow = np.empty((1024, 2), dtype=np.int64)  # number of an item among the children, support
     node = np.empty((64, 8), dtype=np.int64)
     path = np.empty(64, dtype=np.int32)
-    masks = np.empty(1024, dtype=np.uint64)
-    starts = np.empty(1024, dtype=np.uint16)
-    lasts = np.empty(1024, dtype=np.uint16)
+    masks = (
+        np.empty(1024, dtype=np.uint16),
+        np.empty(1024, dtype=np.uint32),
+        np.empty(1024, dtype=np.uint64),
+    )
 
     for item in range(n_items):
         child[item, _ITEM] = item
@@ -213,14 +214,9 @@ def frequent(
         path[depth] = child[one, _ITEM]
         length = depth + 1
         if length >= min_length and (depth > 0 or part == 0):
-            values = grown(values, n_values + length)
-            for step in range(length):
-                values[n_values + step] = path[step]
-            n_values += length
-            bounds = grown(bounds, n_patterns + 2)
-            counts = grown(counts, n_patterns + 1)
-            bounds[n_patterns + 1] = n_values
-            counts[n_patterns] = child[one, _SUPPORT]
+            values, bounds, counts = add_pattern(
+                values, bounds, counts, n_patterns, path, length, child[one, _SUPPORT]
+            )
             n_patterns += 1
             if n_patterns > max_patterns:
                 break
@@ -307,17 +303,14 @@ def frequent(
         # what follows them
         width = last - first
         if longest <= 64 and width * rows <= min(_MOST_CELLS, _SPARSE * (top - free)):
-            needed = width * rows
-            masks, starts, lasts = grown(masks, needed), grown(starts, needed), grown(lasts, needed)
-            to_masks(data, free, top, width, rows, masks, starts, lasts)
-            masks, starts, lasts, path, values, bounds, counts, n_patterns = grow_masks(
-                masks, starts, lasts, rows, child[first:last, _ITEM], child[first:last, _SUPPORT], next_lo - first,
+            masks, tables = to_masks(data, free, top, width, masks)
+            masks, path, values, bounds, counts, n_patterns = grow_masks(
+                masks, tables, child[first:last, _ITEM], child[first:last, _SUPPORT], next_lo - first,
                 next_stop - first, path, length, min_count, min_length, max_length, max_patterns, stop, values, bounds,
                 counts, n_patterns,
             )  # fmt: skip
             if n_patterns > max_patterns:
                 break
-            n_values = bounds[n_patterns]
             depth -= 1
             continue
         needs_places = length + 2 < max_length
@@ -352,4 +345,4 @@ def frequent(
                     child[first + index, _ENDS_STOP] = new[index]
                     new[index] = -1
                 node[depth, _FREE_ENDS] = free_ends
-    return values[:n_values], bounds[: n_patterns + 1], counts[:n_patterns]
+    return values[: bounds[n_patterns]], bounds[: n_patterns + 1], counts[:n_patterns]
