@@ -169,9 +169,7 @@ def frequent_limited(
         path[depth] = child[one, _ITEM]
         length = depth + 1
         if length >= min_length and (depth > 0 or part == 0):
-            values, bounds, counts = add_pattern(
-                values, bounds, counts, n_patterns, path, length, child[one, _SUPPORT]
-            )
+            values, bounds, counts = add_pattern(values, bounds, counts, n_patterns, path, length, child[one, _SUPPORT])
             n_patterns += 1
             if n_patterns > max_patterns:
                 break

@@ -32,7 +32,6 @@ CodeArray = npt.NDArray[np.int32]
 Masks = npt.NDArray[Any]  # uint16, uint32 or uint64
 
 _BLOCK = 4_096  # rows: what is compared at a time stays in the cache, and counts fit in 16 bits
-_SPARSE = 0.75  # a table is written anew where fewer of its rows are of use
 
 # Columns of a child: its item, its support, its column in the table of the node above.
 _ITEM, _SUPPORT, _ABOVE = 0, 1, 2
@@ -45,11 +44,13 @@ _N_COLUMNS = 11
 @kernel
 def _fill(data: CodeArray, place: int, stop: int, width: int, masks: Masks, rows: int, row: int) -> None:
     """Write one row: bit ``i`` of the mask of an item says that it is event ``i``."""
-    one = masks.dtype.type(1)
-    for at in range(stop - place):
-        bit = masks.dtype.type(one << masks.dtype.type(at))
-        masks[data[place + at] * rows + row] |= bit
-        masks[width * rows + row] |= bit
+    bit = masks.dtype.type(1)
+    union = masks.dtype.type(0)
+    for at in range(place, stop):
+        masks[data[at] * rows + row] |= bit
+        union |= bit
+        bit = masks.dtype.type(bit << masks.dtype.type(1))
+    masks[width * rows + row] = union
 
 
 @kernel
@@ -116,12 +117,26 @@ def _count_pairs(masks: Masks, rows: int, width: int, asked: npt.NDArray[np.bool
 
 
 @kernel
+def _take(source: Masks, chosen: CodeArray, target: Masks) -> None:
+    for row in range(len(target)):
+        target[row] = source[chosen[row]]
+
+
+@kernel
+def _leave(target: Masks, after: Masks, union: Masks) -> None:
+    """Leave what lies after, and add it to the union."""
+    for row in range(len(target)):
+        target[row] &= after[row]
+        union[row] |= target[row]
+
+
+@kernel
 def _descend(
-    masks: Masks, base: int, rows: int, width: int, one: int, below: IntArray, chosen: IntArray, after: Masks
+    masks: Masks, base: int, rows: int, width: int, one: int, below: IntArray, chosen: CodeArray, after: Masks
 ) -> tuple[Masks, int]:
     """Write the table of item ``one`` of a table behind that: ``below`` are the items that matter, its columns.
 
-    Of rows in which two events or more are left. Return the array, and how many rows there are.
+    Of rows in which two events or more may be left. Return the array, and how many rows there are.
     """
     taken = 0
     top = base + (width + 1) * rows
@@ -139,22 +154,10 @@ def _descend(
     for row in range(taken):
         union[row] = 0
     for index in range(len(below)):
-        source = masks[base + below[index] * rows : base + (below[index] + 1) * rows]
         target = masks[top + index * taken : top + (index + 1) * taken]
-        for row in range(taken):
-            bits = source[chosen[row]] & after[row]
-            target[row] = bits
-            union[row] |= bits
-    kept = 0
-    for row in range(taken):
-        chosen[kept] = row
-        kept += (union[row] & (union[row] - masks.dtype.type(1))) != 0
-    if kept >= _SPARSE * taken:
-        return masks, taken
-    for index in range(len(below) + 1):
-        for row in range(kept):
-            masks[top + index * kept + row] = masks[top + index * taken + chosen[row]]
-    return masks, kept
+        _take(masks[base + below[index] * rows : base + (below[index] + 1) * rows], chosen, target)
+        _leave(target, after, union)
+    return masks, taken
 
 
 @kernel
@@ -175,7 +178,7 @@ def grow_masks(
     after16 = np.empty(rows[0] + 1, dtype=np.uint16)
     after32 = np.empty(rows[1] + 1, dtype=np.uint32)
     after64 = np.empty(rows[2] + 1, dtype=np.uint64)
-    chosen = np.empty(max(rows) + 1, dtype=np.int64)
+    chosen = np.empty(max(rows) + 1, dtype=np.int32)
     child = np.empty((len(item) + 64, 3), dtype=np.int64)
     for index in range(len(item)):
         child[index, _ITEM] = item[index]
