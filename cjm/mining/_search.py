@@ -22,7 +22,7 @@ __all__ = ["search", "supports"]
 
 IntArray = npt.NDArray[np.int64]
 CodeArray = npt.NDArray[np.int32]
-_PIECES = 8  # for each thread: first items differ a hundredfold in work
+_PIECES = 3  # for each thread: first items differ a hundredfold in work, and every cut repeats some
 
 
 def supports(units: Units) -> tuple[IntArray, int]:
