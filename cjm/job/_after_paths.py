@@ -11,6 +11,7 @@ import polars as pl
 from cjm.durations import DAY_US, to_us
 from cjm.errors import InputError
 from cjm.journeys import Journeys
+from cjm.mining import split_persons
 from cjm.patterns import Pattern
 from cjm.survival import PathHazard, Subjects, landmark, when
 
@@ -135,9 +136,8 @@ def came_true(journeys: Journeys, subjects: Subjects, model: PathHazard, *, smal
 
 
 def the_other_half(journeys: Journeys, subjects: Subjects) -> tuple[Journeys, Subjects]:
-    """Return the persons with odd numbers: those who took no part in the choice of paths."""
-    odd = pl.col("person") % 2 == 1
-    return journeys.filter(odd), subjects.filter(odd)
+    """Return the persons who took no part in the choice of paths."""
+    return split_persons(journeys)[1], subjects.split(0.5)[1]
 
 
 def usual_window(subjects: Subjects) -> str:

@@ -60,6 +60,8 @@ def test_a_path_is_followed_where_its_ratio_was_measured(world):
     found = landmark(subjects, journeys, {"risk": PATHS["risk"]}, at="50d")
     ours = tables["path_tests"].filter(pl.col("term") == "risk")
     assert ours["persons"].to_list() == found.test["persons"].to_list()
+    seen = set(journeys.arrays.person) & set(world[1].frame["person"])
+    assert seen == set(subjects.frame["person"])
     assert 0 < tables["when"]["persons"][0] < follow(*world, measured(*world))[0]["when"]["persons"][0]
 
 
