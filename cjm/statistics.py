@@ -1,11 +1,11 @@
-"""Intervals and adjustments that several verbs share."""
+"""Intervals, adjustments and splits that several verbs share."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["benjamini_hochberg", "newcombe", "normal_quantile", "wilson"]
+__all__ = ["benjamini_hochberg", "in_first_part", "newcombe", "normal_quantile", "wilson"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -90,3 +90,19 @@ def benjamini_hochberg(p: npt.ArrayLike) -> FloatArray:
     scaled = values[order] * len(order) / np.arange(1, len(order) + 1)
     adjusted[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
     return adjusted
+
+
+def in_first_part(persons: npt.NDArray[np.int64], share: float, seed: int = 0) -> npt.NDArray[np.bool_]:
+    """Tell which persons belong to the first part of a split, by a hash of their numbers alone.
+
+    Examples
+    --------
+    >>> in_first_part(np.arange(6), 0.5).tolist()
+    [False, False, False, True, True, True]
+    """
+    # numbers may be consecutive where they are the user's own: mix them (Steele et al. 2014, SplitMix64)
+    mixed = persons.astype(np.uint64) + np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed = mixed ^ (mixed >> np.uint64(31))
+    return (mixed >> np.uint64(11)).astype(np.float64) / 2.0**53 < share

@@ -9,6 +9,7 @@ import polars as pl
 import cjm
 from cjm.durations import Duration
 from cjm.journeys import Journeys
+from cjm.statistics import in_first_part
 
 __all__ = ["Choice", "frequent", "told_apart"]
 
@@ -32,7 +33,7 @@ def told_apart(
     smallest: int,
     window: str,
 ) -> Choice:
-    """Contrast all paths on everybody; choose the best of one half of the persons (those with even numbers).
+    """Contrast all paths on everybody; choose the best of one half of the persons (the first of ``split_persons``).
 
     Parameters
     ----------
@@ -61,11 +62,10 @@ def told_apart(
         f"What persons did in their first {window} is compared between the {left:,} who left in the next {window} and "
         f"the {stayed:,} who did not; {paths.height:,} paths were tested."
     )
-    even = pl.col("person") % 2 == 0
-    half = seen.filter(even)
+    half = seen.filter(pl.Series(in_first_part(seen["person"].to_numpy(), 0.5)))
     if top == 0 or not _enough(half, 1):
         return Choice([], contrast, note)
-    ranked = cjm.contrast(early.filter(even), paths, half, max_gap=max_gap)
+    ranked = cjm.contrast(cjm.split_persons(early)[0], paths, half, max_gap=max_gap)
     clear = ranked.filter((pl.col("q") <= 0.05) & (pl.col("length") > 1) & ~pl.col("prefix_only"))
     return Choice(_unlike(clear["pattern"].to_list(), top), contrast, note)
 

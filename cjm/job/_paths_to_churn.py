@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
 import polars as pl
 
 import cjm
@@ -13,6 +12,7 @@ from cjm.contracts import CONTRACTS
 from cjm.durations import format_duration, to_us
 from cjm.errors import InputError
 from cjm.identity import Identities
+from cjm.job._after_paths import after_paths, came_true, the_other_half, usual_window
 from cjm.job._choice import frequent, told_apart
 from cjm.job._config import Config
 from cjm.job._dilution import dilution
@@ -80,6 +80,13 @@ def paths_to_churn(
         terms |= chosen[1]
     if hazards:
         found.tables["hazards"] = pl.concat(hazards)
+        window = config.mining.window or usual_window(subjects)
+        smallest, covariates = config.output.hide_below, churn.covariates
+        tables, notes = after_paths(
+            journeys, subjects, found.tables["hazards"], terms, covariates=covariates, window=window, smallest=smallest
+        )
+        found.tables |= tables
+        found.notes += notes
     if terms:
         occurrences = cjm.find(journeys, terms, occurrence="first")
         found.tables["lead_time"] = _lead_time(occurrences, subjects, list(terms))
@@ -136,7 +143,11 @@ def _declared(
         return pl.DataFrame(schema=_HAZARDS)
     found.notes += model.notes
     found.tables["predictions"] = model.predict(journeys, subjects)
-    return model.summary.with_columns(pl.lit("everyone").alias("tested_on"))
+    hazards = model.summary.with_columns(pl.lit("everyone").alias("tested_on"))
+    tables, notes = came_true(journeys, subjects, model, smallest=config.output.hide_below)
+    found.tables |= tables
+    found.notes += notes
+    return hazards
 
 
 def _mined(
@@ -149,7 +160,7 @@ def _mined(
         best, note = frequent(paths, top), "the most frequent mined paths; the choice did not look at churn"
         where = "everyone"
     else:
-        window = config.mining.window or _usual_window(subjects)
+        window = config.mining.window or usual_window(subjects)
         early, outcome = early_window(journeys, subjects, window=window)
         choice = told_apart(
             early, outcome, paths, top=top, max_gap=limit, smallest=config.output.hide_below, window=window
@@ -160,8 +171,7 @@ def _mined(
             found.tables["contrast"] = choice.contrast
         note = "chosen on one half of the persons by how they differ between those who left and those who stayed"
         where = "the other half"
-        odd = pl.col("person") % 2 == 1
-        journeys, subjects = journeys.filter(odd), subjects.filter(odd)
+        journeys, subjects = the_other_half(journeys, subjects)
     patterns = {"mined: " + " → ".join(path): Pattern.from_touchpoints(path, max_gap=limit) for path in best}
     rows = []
     for name, pattern in patterns.items():
@@ -178,12 +188,6 @@ def _mined(
     )
     found.notes.append(f"Mined paths ({hazards.height}) are tested one at a time on {where}: {note}.")
     return hazards, patterns
-
-
-def _usual_window(subjects: Subjects) -> str:
-    """Return a third of the median time under observation, in whole days, at least one."""
-    days = ((subjects.frame["exit"] - subjects.frame["entry"]).dt.total_seconds() / 86_400).to_numpy()
-    return f"{max(1, int(np.median(days) / 3))}d"
 
 
 def _without_churn(sequences: pl.DataFrame, churn: ChurnSection) -> pl.DataFrame:

@@ -14,8 +14,8 @@ from cjm.errors import ArgumentError, ContractError
 from cjm.journeys import Journeys
 from cjm.mining._count import count_sequences
 from cjm.mining._family import adjusted
-from cjm.mining._groups import groups_of, in_first_part, known_outcome
-from cjm.statistics import newcombe
+from cjm.mining._groups import groups_of, known_outcome
+from cjm.statistics import in_first_part, newcombe
 
 if TYPE_CHECKING:
     from cjm.patterns import Pattern

@@ -18,7 +18,8 @@ from cjm.mining._family import (
     ragged_lists,
     to_min_count,
 )
-from cjm.mining._groups import groups_of, in_first_part, known_outcome
+from cjm.mining._groups import groups_of, known_outcome
+from cjm.statistics import in_first_part
 
 __all__ = ["mine_discriminative"]
 

@@ -9,8 +9,9 @@ import polars as pl
 from cjm.errors import ArgumentError, ContractError
 from cjm.journeys import Journeys
 from cjm.mining._family import check_share
+from cjm.statistics import in_first_part
 
-__all__ = ["groups_of", "in_first_part", "known_outcome", "split_persons"]
+__all__ = ["groups_of", "known_outcome", "split_persons"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -39,16 +40,6 @@ def groups_of(persons: IntArray, known: pl.DataFrame) -> IntArray:
     """Return 1, 0, or -1 (not known) for each person."""
     joined = pl.DataFrame({"person": persons}).join(known, on="person", how="left", maintain_order="left")
     return joined["outcome"].cast(pl.Int64).fill_null(-1).to_numpy()
-
-
-def in_first_part(persons: IntArray, share: float) -> npt.NDArray[np.bool_]:
-    """Tell which persons belong to the first part of a split, by a hash of their numbers alone."""
-    # numbers may be consecutive where they are the user's own: mix them (Steele et al. 2014, SplitMix64)
-    mixed = persons.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed = mixed ^ (mixed >> np.uint64(31))
-    return (mixed >> np.uint64(11)).astype(np.float64) / 2.0**53 < share
 
 
 def split_persons(journeys: Journeys, *, share: float = 0.5) -> tuple[Journeys, Journeys]:

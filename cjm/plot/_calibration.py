@@ -10,7 +10,7 @@ from cjm.plot._plane import Plane, share_label, ticks
 from cjm.plot._svg import COLOURS, QUIET, Drawing, line, message, tag, text, tip
 from cjm.plot._words import number, percent, plural
 
-__all__ = ["calibration"]
+__all__ = ["calibration", "draw_calibration"]
 
 _LEFT, _MOST = 54, 480
 _COLUMNS = {
@@ -60,8 +60,22 @@ def calibration(frame: pl.DataFrame, *, width: int = WIDTH) -> Picture:
     rows = found.frame.drop_nulls(["predicted", "observed"]).sort("predicted")
     if not rows.height:
         return finished(message(NO_ROWS, room), title, NO_ROWS)
+    drawing = draw_calibration(rows, room)
+    notes = [
+        "Points on the dashed line came true; above it more churned than was predicted, below it fewer. Lines: "
+        "intervals of what was observed.",
+        f"{number(int(rows['persons'].sum()))} persons in {plural(rows.height, 'group')} of like risk.",
+    ]
+    inside = rows.filter(pl.col("predicted").is_between("lower", "upper")).height
+    groups = plural(rows.height, "group")
+    said = f"The predicted risk lies within the interval of what was observed in {inside} of {groups}."
+    return finished(Drawing(drawing.width, drawing.height, drawing.marks, notes), title, said)
+
+
+def draw_calibration(rows: pl.DataFrame, width: float) -> Drawing:
+    """Draw ``group, persons, predicted, observed, lower, upper``."""
     top = float(rows.select(pl.max_horizontal("predicted", "observed", "upper").max()).item()) * 1.05 or 0.01
-    side = min(room - _LEFT - 10, _MOST)
+    side = min(width - _LEFT - 10, _MOST)
     plane = Plane(_LEFT, _LEFT + side, 24, 24 + side * 0.75, (0.0, top), (0.0, top))
     at = ticks(0, top, 6)
     marks = [text(0, 12, "observed", size=11, fill=QUIET)]
@@ -76,12 +90,4 @@ def calibration(frame: pl.DataFrame, *, width: int = WIDTH) -> Picture:
         )
         x, y = plane.x(row["predicted"]), plane.y(row["observed"])
         marks.append(tag("circle", tip(words), cx=x, cy=y, r=4.5, fill=COLOURS[0], stroke="#fff", stroke_width="1"))
-    notes = [
-        "Points on the dashed line came true; above it more churned than was predicted, below it fewer. Lines: "
-        "intervals of what was observed.",
-        f"{number(int(rows['persons'].sum()))} persons in {plural(rows.height, 'group')} of like risk.",
-    ]
-    inside = rows.filter(pl.col("predicted").is_between("lower", "upper")).height
-    groups = plural(rows.height, "group")
-    said = f"The predicted risk lies within the interval of what was observed in {inside} of {groups}."
-    return finished(Drawing(room, plane.bottom + 40, marks, notes), title, said)
+    return Drawing(width, plane.bottom + 40, marks)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from math import log
 from typing import Any
 
 import polars as pl
@@ -10,12 +12,13 @@ from cjm.plot._frames import COUNT, HIDDEN, NAME, NO_ROWS, SHARE, measured
 from cjm.plot._picture import WIDTH, Picture, finished, inner_width
 from cjm.plot._plane import log_ticks, plain
 from cjm.plot._svg import COLOURS, GREY, GRID, QUIET, Drawing, line, message, name_text, tag, text, tip
-from cjm.plot._words import NONE, known_as, number, plural
+from cjm.plot._words import NONE, known_as, number, plural, text_width
 
-__all__ = ["hazards"]
+__all__ = ["draw_hazards", "hazards"]
 
 _ROWS, _TALL, _SURE = 30, 24, 0.05
 _LEAST, _MOST = 0.1, 10.0
+_FIGURES = [("ratio", 132), ("persons", 66), ("churned", 66)]
 _COLUMNS = {"term": NAME, "hazard_ratio": SHARE, "lower": SHARE, "upper": SHARE, "exposed": COUNT, "events": COUNT}
 Row = dict[str, Any]
 
@@ -65,7 +68,8 @@ def hazards(frame: pl.DataFrame, *, width: int = WIDTH) -> Picture:
     rows = rows.with_columns(sure=sure.fill_null(False), __known=known, __bound=bound.fill_nan(None))
     rows = rows.sort(["__known", "__bound", "term"], descending=[True, True, False], nulls_last=True)
     shown = rows.head(_ROWS)
-    drawing = _draw(shown.sort(["__known", "hazard_ratio"], descending=True, nulls_last=True).rows(named=True), room)
+    order = shown.with_columns(pl.when("__known").then("hazard_ratio").alias("hazard_ratio"))
+    drawing = draw_hazards(order.sort("hazard_ratio", descending=True, nulls_last=True).iter_rows(named=True), room)
     notes = [
         "Times as often as without it, with intervals, on a logarithmic axis. Grey: not clear of 1. Persons: how many "
         "had it while at risk; churned: how many of them did so after it."
@@ -84,19 +88,21 @@ def hazards(frame: pl.DataFrame, *, width: int = WIDTH) -> Picture:
     return finished(Drawing(drawing.width, drawing.height, drawing.marks, notes), title, f"{said}.")
 
 
-def _draw(rows: list[Row], width: float) -> Drawing:
-    """Draw names, points and figures; on a narrow page the name stands above its line."""
-    wide = width >= 600
-    figures = [("ratio", 132), ("persons", 66), ("churned", 66)] if wide else [("ratio", 116)]
-    right = width - sum(size for _, size in figures) - 12
-    left = 0.34 * width if wide else 6.0
-    low = min([max(row["lower"], _LEAST) for row in rows if row["__known"]] + [0.8])
-    high = max([min(row["upper"], _MOST) for row in rows if row["__known"]] + [1.25])
-    low, high = low / 1.1, high * 1.1
-    tall = _TALL if wide else _TALL + 16
-    bottom = 22 + tall * len(rows)
+def draw_hazards(given: Iterable[Row], width: float) -> Drawing:
+    """Draw ``term, hazard_ratio, lower, upper, exposed, events, sure``, one line a term in the order given.
 
-    from math import log
+    A name that is longer than its room stands above its line, and so do all names on a narrow page.
+    """
+    rows = [{**row, "term": known_as(row["term"])} for row in given]
+    known = [row for row in rows if row["hazard_ratio"] is not None]
+    figures = _FIGURES if width >= 600 else [("ratio", 116)]
+    right = width - sum(size for _, size in figures) - 12
+    beside = width >= 600 and all(text_width(row["term"], 12) <= 0.34 * width - 12 for row in rows)
+    left = 0.34 * width if beside else 6.0
+    low = min([max(row["lower"], _LEAST) for row in known] + [0.8]) / 1.1
+    high = max([min(row["upper"], _MOST) for row in known] + [1.25]) * 1.1
+    tall = _TALL if beside else _TALL + 16
+    bottom = 22 + tall * len(rows)
 
     def x_of(value: float) -> float:
         return left + (right - left) * (log(value) - log(low)) / (log(high) - log(low))
@@ -110,13 +116,12 @@ def _draw(rows: list[Row], width: float) -> Drawing:
         marks.append(text(end, 13, name, size=11, fill=QUIET, anchor="end"))
         end -= size
     for place, row in enumerate(rows):
-        y = 22 + tall * place + tall / 2 + (0 if wide else 8)
-        if wide:
-            marks.append(name_text(0, y + 4, known_as(row["term"]), left - 12, size=12))
-        else:
-            marks.append(name_text(0, y - 12, known_as(row["term"]), width, size=12))
+        y = 22 + tall * place + tall / 2 + (0 if beside else 8)
+        there = row["hazard_ratio"] is not None
+        at, room = (4, left - 12) if beside else (-12, width)
+        marks.append(name_text(0, y + at, row["term"], room, size=12, halo=not beside))
         said = {
-            "ratio": f"{_ratio(row['hazard_ratio'])} ({_interval(row)})" if row["__known"] else "no estimate",
+            "ratio": f"{_ratio(row['hazard_ratio'])} ({_interval(row)})" if there else "no estimate",
             "persons": HIDDEN if row["exposed"] is None else number(row["exposed"]),
             "churned": HIDDEN if row["events"] is None else number(row["events"]),
         }
@@ -124,7 +129,7 @@ def _draw(rows: list[Row], width: float) -> Drawing:
         for name, size in reversed(figures):
             marks.append(text(end, y + 4, said[name], size=12, anchor="end", weight="600" if name == "ratio" else None))
             end -= size
-        if row["__known"]:
+        if there:
             marks += _mark(row, y, low, high, x_of)
     return Drawing(width, bottom + 20, marks)
 
@@ -137,7 +142,7 @@ def _mark(row: Row, y: float, low: float, high: float, x_of: Any) -> list[str]:
         marks.append(tag("path", d=f"M{ends[0]:.1f},{y:.1f}l6,-4v8Z", fill=colour))
     if row["upper"] > high:
         marks.append(tag("path", d=f"M{ends[1]:.1f},{y:.1f}l-6,-4v8Z", fill=colour))
-    words = f"{known_as(row['term'])}: {_ratio(row['hazard_ratio'])} times as often ({_interval(row)})"
+    words = f"{row['term']}: {_ratio(row['hazard_ratio'])} times as often ({_interval(row)})"
     middle = x_of(min(max(row["hazard_ratio"], low), high))
     marks.append(tag("circle", tip(words), cx=middle, cy=y, r=4.5, fill=colour, stroke="#fff", stroke_width="1"))
     return marks

@@ -12,7 +12,7 @@ from cjm.plot._plane import Plane, share_label, ticks
 from cjm.plot._svg import COLOURS, QUIET, Drawing, message, name_text, text
 from cjm.plot._words import number, percent, plural, text_width
 
-__all__ = ["survival_curves"]
+__all__ = ["draw_curves", "survival_curves"]
 
 _GROUPS = 8
 _BODY, _LEFT = 300, 54
@@ -77,7 +77,7 @@ def survival_curves(frame: pl.DataFrame, *, width: int = WIDTH) -> Picture:
         notes.append(f"The axis begins at {percent(base)}, not at zero.")
     if len(found.groups) > len(groups):
         notes.append(f"The {_GROUPS} largest of {number(len(found.groups))} groups.")
-    drawing = _draw(parts, groups, room, base)
+    drawing = draw_curves(parts, groups, room, base)
     said = "; ".join(_last(part, group) for part, group in zip(parts, groups, strict=True)) + "."
     return finished(Drawing(drawing.width, drawing.height, drawing.marks, notes), title, said)
 
@@ -88,21 +88,24 @@ def _last(rows: pl.DataFrame, group: str) -> str:
     return f"{who}{percent(share)} were still there after {plural(round(time), 'day')}"
 
 
-def _draw(parts: Sequence[pl.DataFrame], groups: Sequence[str], width: float, base: float) -> Drawing:
-    """Draw the curves, their names where they end, and the table of those at risk."""
+def draw_curves(
+    parts: Sequence[pl.DataFrame], groups: Sequence[str], width: float, base: float, start: float = 0.0
+) -> Drawing:
+    """Draw the curves from ``start`` on, their names where they end, and the table of those at risk."""
     last = max(float(part["time"][-1]) for part in parts)
-    named = len(groups) > 1
+    named = any(groups)
     names = min(max(text_width(group, 11.5) for group in groups) + 12, 0.3 * width) if named else 8
-    plane = Plane(_LEFT, width - names, 8, 8 + _BODY, (0.0, last), (base, 1.0))
-    marks_x = ticks(0, last, max(3, int((plane.right - plane.left) / 80)))
+    plane = Plane(_LEFT, width - names, 8, 8 + _BODY, (start, last), (base, 1.0))
+    marks_x = ticks(start, last, max(3, int((plane.right - plane.left) / 80)))
     marks = plane.axes(marks_x, ticks(base, 1, 6), y_label=share_label, x_name="days")
     ends: list[float] = []
     for place, (part, group) in enumerate(zip(parts, groups, strict=True)):
         colour = COLOURS[place]
-        known = part.drop_nulls(["lower", "upper"]).select("time", "lower", "upper").rows()
+        seen = _thinned(part, 4 * int(width))
+        known = seen.drop_nulls(["lower", "upper"]).select("time", "lower", "upper").rows()
         if known:
-            marks.append(plane.band([(0.0, 1.0, 1.0), *known], colour, steps=True))
-        points = [(0.0, 1.0), *part.select("time", "survival").iter_rows()]
+            marks.append(plane.band([(start, 1.0, 1.0), *known], colour, steps=True))
+        points = [(start, 1.0), *seen.select("time", "survival").iter_rows()]
         marks.append(plane.curve(plane.stairs(points), colour))
         if named:
             y = plane.y(points[-1][1]) + 4
@@ -120,6 +123,15 @@ def _draw(parts: Sequence[pl.DataFrame], groups: Sequence[str], width: float, ba
         y += 15
         for tick in marks_x:
             later = part.filter(pl.col("time") >= tick)
-            count = later["at_risk"][0] if later.height else 0
-            marks.append(text(plane.x(tick), y, number(count), size=11, anchor="middle"))
+            if later.height:
+                marks.append(text(plane.x(tick), y, number(later["at_risk"][0]), size=11, anchor="middle"))
     return Drawing(width, y + 6, marks)
+
+
+def _thinned(part: pl.DataFrame, most: int) -> pl.DataFrame:
+    """Keep, of more rows than can be seen, the last of each of ``most`` stretches of time."""
+    if part.height <= most:
+        return part
+    low, high = part["time"][0], part["time"][-1]
+    stretch = ((pl.col("time") - low) / (high - low) * most).floor()
+    return part.filter(stretch != stretch.shift(-1, fill_value=-1))

@@ -11,16 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from cjm.plot._svg import COLOURS, FONT, GREY, GRID, INK, QUIET, palette
+from cjm.plot._svg import COLOURS, FONT, GREY, GRID, INK, QUIET
 from cjm.report._text import fit
 
 __all__ = [
     "NARROW",
     "WIDE",
     "Picture",
-    "curves",
     "forest",
-    "palette",
     "small_bars",
     "tone",
 ]
@@ -95,51 +93,6 @@ def tone(low: float, high: float, rule: float, q: float | None) -> str:
     return "more" if low > rule else "less" if high < rule else "open"
 
 
-def curves(
-    rows: Sequence[Row], ends: Sequence[Row], colours: dict[str, str], *, low: float, key: str
-) -> Callable[[int], str]:
-    """Draw steps with bands; rows have ``x`` (days), ``y``, ``low``, ``high``, ``name``; ``ends`` place the names."""
-
-    def draw(width: int) -> str:
-        import altair as alt
-
-        wide = width == WIDE
-        height = 320 if wide else 260
-        x = alt.X(
-            "x:Q",
-            title="days since the start",
-            scale=alt.Scale(nice=False),
-            axis=alt.Axis(tickCount=6, format=",d", grid=False),
-        )
-        y_scale = alt.Scale(domain=[low, 1], zero=False)
-        y = alt.Y("y:Q", title=None, scale=y_scale, axis=alt.Axis(format=".0%", tickCount=5))
-        base = _rows()
-        layers = [
-            base.mark_area(interpolate="step-after", opacity=0.16).encode(
-                x=x, y=alt.Y("low:Q", title=None, scale=y_scale), y2="high:Q", color=_colour(colours)
-            ),
-            base.mark_line(interpolate="step-after", strokeWidth=2).encode(x=x, y=y, color=_colour(colours)),
-        ]
-        # Where there is room the names stand at the ends of the lines, otherwise above the picture.
-        placed = _spread(ends, low, 15 / (height - 60) * (1 - low)) if wide else ends
-        labels = [
-            {**row, "label": fit(row["name"], 176) if wide else fit(f"— {row['name']}", width - 60)} for row in placed
-        ]
-        names = _rows("ends").encode(text="label:N", color=_colour(colours))
-        if wide:
-            names = names.mark_text(align="left", baseline="middle", dx=7, fontSize=12)
-            layers.append(names.encode(x=alt.X("at:Q"), y=alt.Y("label_y:Q", scale=y_scale)))
-        else:
-            labels = [{**row, "line": -12 - 16 * (len(labels) - 1 - index)} for index, row in enumerate(labels)]
-            names = names.mark_text(align="left", fontSize=12)
-            layers.append(names.encode(x=alt.value(0), y=alt.Y("line:Q", scale=None, axis=None)))
-            height += 16 * len(labels)
-        chart = _sized(alt.layer(*layers), width, height, title="still customers")
-        return _svg(chart, {"rows": rows, "ends": labels}, f"{key}-{width}")
-
-    return draw
-
-
 def small_bars(rows_of: Sequence[tuple[str, str, Sequence[Row]]], *, key: str) -> Callable[[int], str]:
     """Draw small bars over time on one scale: names, figures, and rows of ``x``, ``x2``, ``y``, ``zero``, ``small``."""
 
@@ -197,12 +150,6 @@ def _numbered(rows: Sequence[Row], width: int) -> list[Row]:
     ]
 
 
-def _colour(colours: dict[str, str]) -> Any:
-    import altair as alt
-
-    return alt.Color("name:N", scale=alt.Scale(domain=list(colours), range=list(colours.values())), legend=None)
-
-
 def _time_axis(width: int, times: Sequence[str]) -> Any:
     """Write all times in one form, fine enough for how far they reach."""
     import altair as alt
@@ -222,30 +169,11 @@ def _count_axis(ticks: int, top: float) -> Any:
     return alt.Axis(tickCount=ticks, tickMinStep=1, labelExpr=text, minExtent=_Y_AXIS - 6)
 
 
-def _spread(ends: Sequence[Row], low: float, apart: float) -> list[Row]:
-    """Return the rows with ``label_y``: their ``y``, moved so that labels stand ``apart`` between ``low`` and 1."""
-    placed: list[Row] = []
-    above = 1 + apart
-    ordered = sorted(ends, key=lambda row: (-row["y"], row["name"]))
-    for index, row in enumerate(ordered):
-        # What still has to fit below decides how low this label may go.
-        floor = low + (len(ordered) - 1 - index) * apart
-        above = min(above - apart, max(row["y"], floor))
-        placed.append({**row, "label_y": above})
-    return placed
-
-
-def _sized(chart: Any, width: int, height: int, *, title: str | None = None) -> Any:
+def _sized(chart: Any, width: int, height: int) -> Any:
     """Make a single view as wide as the page, labels and all."""
     import altair as alt
 
-    chart = chart.properties(width=width, height=height, autosize=alt.AutoSizeParams(type="fit", contains="padding"))
-    if title is None:
-        return chart
-    head = alt.TitleParams(
-        text=title, anchor="start", frame="group", fontSize=12, fontWeight="normal", color=QUIET, offset=8
-    )
-    return chart.properties(title=head)
+    return chart.properties(width=width, height=height, autosize=alt.AutoSizeParams(type="fit", contains="padding"))
 
 
 def _svg(chart: Any, data: Mapping[str, Sequence[Row]], key: str) -> str:

@@ -7,8 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from cjm.report._charts import Picture, forest, tone
-from cjm.report._section import Col, Section, Table, Tables, blank_small, groups, has, spans, table
+from cjm.plot._hazards import draw_hazards
+from cjm.report._charts import Picture
+from cjm.report._names import named, pattern_names
+from cjm.report._section import Col, Section, Table, Tables, blank_small, groups, has, small, spans, table
 from cjm.report._text import (
     INTERVAL,
     NONE,
@@ -38,7 +40,7 @@ def hazards(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     if not has(tables, "hazards"):
         return None
     hide = run.get("hide_below", 10)
-    names = _pattern_names(tables)
+    names = pattern_names(tables)
     frame = _terms(tables["hazards"], names, hide)
     enough = frame.filter(pl.col("usable") & ~pl.col("few"))
     patterns = frame.filter("is_pattern")
@@ -73,26 +75,17 @@ def hazards(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         "who had not. It says what came before leaving, not why anybody left."
     )
     mixed = patterns.height < frame.height
-    picture = _forest(enough.head(_DRAWN).sort("hazard_ratio", descending=True), enough.height, mixed=mixed)
+    drawn = enough.head(_DRAWN).sort("hazard_ratio", descending=True)
+    picture = _forest(drawn, enough.height, hide, mixed=mixed)
     scenarios, hidden = _hidden(tables, frame, hide)
     shown = [_table(frame, hide, mixed=mixed), *_soon_table(tables, names, hide), *hidden]
     return Section("patterns", "Patterns before leaving", f"{title}.", tuple(text), picture, tuple(shown), scenarios)
 
 
-def _pattern_names(tables: Tables) -> dict[str, str]:
-    if not has(tables, "hazards_patterns"):
-        return {}
-    return dict(tables["hazards_patterns"].select(pl.col("term", "pattern").cast(pl.String)).drop_nulls().iter_rows())
-
-
-def _named(names: Mapping[str, str]) -> pl.Expr:
-    return pl.col("term").replace_strict(names, default=pl.col("term"), return_dtype=pl.String)
-
-
 def _terms(given: pl.DataFrame, names: Mapping[str, str], hide: int) -> pl.DataFrame:
     """Add what a term is and whether enough persons stand behind it; what stands out most comes first."""
     frame = given.with_columns(pl.col("term").cast(pl.String)).with_columns(
-        shown=_named(names),
+        shown=named(names),
         is_pattern=pl.col("term").is_in(list(names)),
         usable=pl.all_horizontal(
             pl.col("hazard_ratio", "lower", "upper").is_finite().fill_null(False) & (pl.col("hazard_ratio") > 0)
@@ -109,30 +102,32 @@ def _times_as_often(row: Mapping[str, Any]) -> str:
     return f"{ratio(row['hazard_ratio'], digits)} times as often ({INTERVAL}{bounds})"
 
 
-def _forest(drawn: pl.DataFrame, total: int, *, mixed: bool) -> tuple[Picture, ...]:
+def _forest(drawn: pl.DataFrame, total: int, hide: int, *, mixed: bool) -> tuple[Picture, ...]:
     if not drawn.height:
         return ()
-    rows = []
-    for row in drawn.iter_rows(named=True):
-        digits = ratio_digits(row["lower"])
-        rows.append(
-            {
-                "name": pattern_words(row["shown"], 90),
-                "value": row["hazard_ratio"],
-                "low": max(row["lower"], 0.01),
-                "high": min(row["upper"], 100.0),
-                "tone": tone(row["lower"], row["upper"], 1, row.get("q")),
-                "text": f"{ratio(row['hazard_ratio'], digits)} ({ratio_interval(row['lower'], row['upper'], digits)})",
-            }
-        )
-    caption = "Times as often as without it, with 95 % intervals, on a log scale. "
-    caption += "Grey where not clear (interval around 1, or q of 0.05 or more)."
+    sure = (pl.col("lower") > 1) | (pl.col("upper") < 1)
+    if "q" in drawn.columns:
+        sure &= pl.col("q").fill_null(0) < _SURE
+    rows = drawn.with_columns(
+        pl.Series("term", [pattern_words(name, 90) for name in drawn["shown"]], pl.String),
+        *(pl.when(~small(name, hide)).then(name).alias(name) for name in ("exposed", "events")),
+        sure=sure,
+    ).to_dicts()
+    caption = "How many times as often churn comes with it as without it at the same time, and a 95 % interval, on a "
+    caption += "logarithmic axis; persons who had it, and how many of them left after it. "
+    caption += "Grey where not clear (interval around 1, or q of 0.05 or more). "
+    caption += "Hazard ratios of a proportional hazards model in which a path counts from its completion on."
     if mixed:
         caption += " Covariates: yes against no, a level against the level left out, a number per unit."
     caption += f" The {len(rows)} of {total} that stand out most." if total > len(rows) else ""
     kinds = ("pattern or covariate", "patterns and covariates") if mixed else ("pattern", "patterns")
-    draw = forest(rows, rule=1, log=True, key="hazards", axis="left … times as often")
-    return (Picture(draw, f"Points with intervals for {plural(len(rows), *kinds)}.", caption),)
+    return (
+        Picture(
+            lambda width: draw_hazards(rows, width).bare(),
+            f"Points with intervals for {plural(len(rows), *kinds)}.",
+            caption,
+        ),
+    )
 
 
 def _table(frame: pl.DataFrame, hide: int, *, mixed: bool) -> Table:
@@ -187,7 +182,7 @@ def _how_soon(tables: Tables, term: str, run: Mapping[str, Any]) -> str:
 def _soon_table(tables: Tables, names: Mapping[str, str], hide: int) -> tuple[Table, ...]:
     if not has(tables, "lead_time"):
         return ()
-    frame = tables["lead_time"].with_columns(pl.col("term").cast(pl.String)).with_columns(shown=_named(names))
+    frame = tables["lead_time"].with_columns(pl.col("term").cast(pl.String)).with_columns(shown=named(names))
     columns = [
         Col("shown", "pattern", pattern_words),
         groups("left", "left after it", hide),

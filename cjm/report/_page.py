@@ -12,16 +12,19 @@ import polars as pl
 from cjm.files import write_text
 from cjm.report import (
     _arrivals,
+    _calibration,
     _churn,
     _contrast,
     _figures,
     _goals,
     _moments,
+    _path_curves,
     _paths,
     _retention,
     _steps,
     _survival,
     _timeline,
+    _when,
 )
 from cjm.report._section import Col, Section, Table, Tables, counts, has, table
 from cjm.report._text import capital, clean, duration, plural, short, thing
@@ -41,13 +44,16 @@ _SECTIONS = (
     _paths.sequences,
     _retention.retention,
     _churn.hazards,
+    _when.when,
+    _path_curves.path_curves,
     _contrast.contrast,
     _survival.survival,
+    _calibration.calibration,
     _moments.moments,
 )
 _OF_ORDER = (_paths.flow, _steps.transitions, _steps.step_matrix, _paths.sequences)
 # The findings told at the top, those on leaving first.
-_IN_SHORT = ("patterns", "contrast", "survival", "moments", "goals", "funnel", "paths")
+_IN_SHORT = ("patterns", "when", "contrast", "survival", "moments", "goals", "funnel", "paths")
 # What a reader will look for, and why it may not be there.
 _EXPECTED = {
     "quality": "No table of checks on the input was given.",
@@ -57,6 +63,8 @@ _EXPECTED = {
     "funnel": "No funnel was declared.",
     "goal_journeys": "There are no journeys towards goals: no goal was declared, or nobody set out for one.",
     "hazards": "No pattern was tested before leaving: either churn was not defined or too few persons left.",
+    "when": "By when to act is not said: no pattern clearly came before more leaving, or leaving shows as a silence.",
+    "calibration": "Predicted risks are not compared with what happened: no pattern was declared, or too few left.",
     "curves": "There are no survival curves: churn was not defined, or nobody was at risk.",
     "moments": "No moment was found, or none was declared.",
 }
@@ -73,8 +81,13 @@ def render(tables: Tables, run: Mapping[str, Any]) -> str:
         ``goal_overlap``, ``transitions``, ``step_matrix``, ``sequences``, ``rules``, ``retention``,
         ``contrast``, ``hazards``, ``hazards_patterns`` (``term``, ``pattern``), ``lead_time`` (``term``, ``left``
         persons, and the quartiles ``p25``, ``p50``, ``p75`` of the Duration from the path to leaving), ``dilution``
-        (``term``, ``hazard_ratio``, ``exposed``, ``hidden_max``, ``hazard_ratio_corrected``), ``curves``, ``audit``,
-        ``moments``, ``decisions``;
+        (``term``, ``hazard_ratio``, ``exposed``, ``hidden_max``, ``hazard_ratio_corrected``), ``when`` (a row a path:
+        ``term``, ``persons``, ``churned``, ``horizon``, ``excess``, ``lower``, ``upper``, ``act_by``, its interval
+        ``act_by_lower``, ``act_by_upper``, and ``constant_p``), ``when_excess`` and ``when_stretches`` (the frames of
+        :func:`cjm.survival.when` by ``term``), ``path_curves`` and ``path_tests`` (those of
+        :func:`cjm.survival.landmark`, by ``term``, with ``landmark`` in days), ``calibration`` and ``validation``
+        (those of :func:`cjm.survival.validate`, with ``horizon`` in days), ``curves``, ``audit``, ``moments``,
+        ``decisions``;
         with the columns of the functions of the same name. Each is optional; an empty one counts as missing, but an
         empty ``quality`` says that the checks found nothing.
     run : mapping

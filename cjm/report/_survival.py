@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from cjm.report._charts import Picture, curves, palette
+from cjm.plot._survival import draw_curves
+from cjm.report._charts import Picture
 from cjm.report._section import Col, Section, Table, Tables, groups, has, shares, table
 from cjm.report._text import (
     INTERVAL,
@@ -17,13 +18,13 @@ from cjm.report._text import (
     clean,
     duration,
     interval,
-    p_value,
+    p_compared,
     percent,
     plural,
     short,
 )
 
-__all__ = ["survival"]
+__all__ = ["ends_where", "floor_of", "least", "round_days", "state_at", "survival"]
 
 _NAME = 60
 _LEAST = 0.05
@@ -40,8 +41,7 @@ def survival(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         tables["curves"]
         .with_columns(pl.col("group").cast(pl.String).fill_null("all"))
         .sort(["group", "time"], maintain_order=True)
-        # Beyond a handful at risk a curve is noise, and a step of it is a person.
-        .with_columns(least=pl.max_horizontal(pl.lit(hide), _LEAST * pl.col("at_risk").max().over("group")))
+        .with_columns(pl.col("lower", "upper").fill_nan(None), least=least(hide))
     )
     seen = frame.filter(pl.col("at_risk") >= pl.col("least"))
     by_group = (
@@ -54,32 +54,23 @@ def survival(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         said = f"Every group has fewer than {hide} persons at risk, so no curve is drawn"
         return Section("survival", "Survival curves", f"{said}.", (), (), _audit(tables, hide), telling=False)
     followed = seen.filter(pl.col("group").is_in(shown)).group_by("group").agg(pl.col("time").max())["time"]
-    marks = _landmarks(gap, min(followed.to_list()))
+    marks = round_days(gap, min(followed.to_list()))
     at = marks[-1]
-    there = [(name, _at(frame, name, at)) for name in shown]
+    there = [(name, state_at(frame, name, at)) for name in shown]
     there.sort(key=lambda item: -item[1]["survival"])
     title = f"After {duration(at)}, {_still(*there[0], first=True)}"
     if len(there) > 1:
         title += f", {_still(*there[-1], first=False)}"
     text = []
     if "logrank_p" in frame.columns and frame["logrank_p"].drop_nulls().len():
-        p = p_value(frame["logrank_p"].drop_nulls()[0])
-        compared = p.replace("<", "< ") if p.startswith("<") else f"= {p}"
-        text.append(f"Log-rank test over {plural(by_group.height, 'group')}: p {compared}.")
-    low = _floor(seen.filter(pl.col("group").is_in(shown))["lower"].min())
-    rows = [
-        row
-        for name in shown
-        for row in _steps(seen.filter(pl.col("group") == name), clean(name), 1400 // len(shown), low)
-    ]
-    ends = [[row for row in rows if row["name"] == clean(name)][-1] for name in shown]
-    far = max(row["x"] for row in ends)
-    draw = curves(
-        rows, [{**row, "at": far} for row in ends], palette([clean(name) for name in shown]), low=low, key="curves"
-    )
+        p = p_compared(frame["logrank_p"].drop_nulls()[0])
+        text.append(f"Log-rank test over {plural(by_group.height, 'group')}: {p}.")
+    low = floor_of(seen.filter(pl.col("group").is_in(shown)))
+    parts = [seen.filter(pl.col("group") == name) for name in shown]
+    names = [clean(name) if len(shown) > 1 or name != "all" else "" for name in shown]
     caption = (
-        f"Kaplan-Meier curves with 95 % bands. A curve ends where fewer than {hide}, or fewer than "
-        f"{percent(_LEAST).replace('.0', '')} of the most that its group had, are at risk."
+        "Share still customers by days since the start, and below it how many were at risk. Kaplan-Meier curves with "
+        f"95 % bands. {ends_where(hide)}"
     )
     if gap:
         caption += f" Leaving shows as a silence of {duration(gap)}, so nobody can leave before that."
@@ -87,7 +78,7 @@ def survival(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     caption += f" The {len(shown)} largest of {by_group.height} groups." if by_group.height > len(shown) else ""
     summary = by_group.with_columns(
         *(
-            pl.Series(f"at {index}", [_cell(_at(frame, name, mark)) for name in by_group["group"]], pl.String)
+            pl.Series(f"at {index}", [_cell(state_at(frame, name, mark)) for name in by_group["group"]], pl.String)
             for index, mark in enumerate(marks)
         )
     )
@@ -97,7 +88,11 @@ def survival(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         groups("events", "left", hide),
         *(Col(f"at {index}", f"after {duration(mark)}", str, True, look="w") for index, mark in enumerate(marks)),
     ]
-    picture = Picture(draw, f"Falling step curves for {plural(len(shown), 'group')}.", caption)
+    picture = Picture(
+        lambda width: draw_curves(parts, names, width, low).bare(),
+        f"Falling step curves for {plural(len(shown), 'group')}.",
+        caption,
+    )
     shown_tables = (table("Still customers, with 95 % intervals", summary, columns, open=True), *_audit(tables, hide))
     return Section("survival", "Survival curves", f"{title}.", tuple(text), (picture,), shown_tables)
 
@@ -136,14 +131,14 @@ def _cell(row: Mapping[str, Any]) -> str:
     return f"{percent(row['survival'])} ({said.replace(' ', NBSP)})" if said else percent(row["survival"])
 
 
-def _landmarks(gap: float, longest: float) -> list[float]:
+def round_days(gap: float, longest: float) -> list[float]:
     """Return up to three round numbers of days after ``gap`` and within ``longest``."""
     rounds = [float(mark) for mark in _ROUNDS if gap < mark <= longest] or [float(longest)]
     wanted = [gap + (longest - gap) * part for part in (0.25, 0.5, 1)]
     return sorted({max((mark for mark in rounds if mark <= limit), default=rounds[0]) for limit in wanted})
 
 
-def _at(frame: pl.DataFrame, group: str, time: float) -> dict[str, Any]:
+def state_at(frame: pl.DataFrame, group: str, time: float) -> dict[str, Any]:
     """Return the state of a curve at a time: its last row up to then, or the start."""
     rows = frame.filter(pl.col("group") == group)
     upto = rows.filter(pl.col("time") <= time)
@@ -161,24 +156,18 @@ def _at(frame: pl.DataFrame, group: str, time: float) -> dict[str, Any]:
     return {"survival": 1.0, "lower": None, "upper": None, "at_risk": rows["at_risk"][0], "least": rows["least"][0]}
 
 
-def _floor(lowest: Any) -> float:
+def least(hide: int, *keys: str) -> pl.Expr:
+    """Return how many at risk a curve needs: beyond a handful it is noise, and a step of it is a person."""
+    return pl.max_horizontal(pl.lit(hide), _LEAST * pl.col("at_risk").max().over(*keys, "group"))
+
+
+def ends_where(hide: int) -> str:
+    """Say where curves end."""
+    share = percent(_LEAST).replace(".0", "")
+    return f"A curve ends where fewer than {hide}, or fewer than {share} of the most that its group had, are at risk."
+
+
+def floor_of(rows: pl.DataFrame) -> float:
     """Start the axis at zero, or just below the lowest band where all curves stay high."""
+    lowest = rows.select(pl.min_horizontal("survival", "lower").min()).item()
     return 0.0 if lowest is None or lowest < 0.6 else max(0.0, int(lowest * 20 - 1e-9) / 20 - 0.05)
-
-
-def _steps(curve: pl.DataFrame, name: str, limit: int, low: float) -> list[dict[str, Any]]:
-    """Thin a step curve to the resolution of the picture: the last row of each slice of time stays as it is."""
-    until = curve["time"].max()
-    if curve.height > limit:
-        slices = (pl.col("time") / until * (limit - 1)).ceil().cast(pl.Int64)
-        curve = curve.group_by(slices.alias("slice"), maintain_order=True).last()
-    start = [{"x": 0.0, "y": 1.0, "low": 1.0, "high": 1.0, "name": name}]
-    return start + [
-        {"x": x, "y": y, "low": max(lower, low), "high": upper, "name": name}
-        for x, y, lower, upper in curve.select(
-            "time",
-            "survival",
-            pl.col("lower").fill_nan(None).fill_null(pl.col("survival")),
-            pl.col("upper").fill_nan(None).fill_null(pl.col("survival")),
-        ).iter_rows()
-    ]

@@ -25,6 +25,7 @@ __all__ = [
     "interval",
     "not_before",
     "number",
+    "p_compared",
     "p_value",
     "part",
     "path",
@@ -103,6 +104,18 @@ def p_value(value: float | None) -> str:
     if value is None or math.isnan(value):
         return NONE
     return "<0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+
+
+def p_compared(value: float) -> str:
+    """Return a p value for a sentence.
+
+    Examples
+    --------
+    >>> p_compared(0.034), p_compared(1e-9)
+    ('p = 0.034', 'p < 0.001')
+    """
+    said = p_value(value)
+    return f"p {said.replace('<', '< ')}" if said.startswith("<") else f"p = {said}"
 
 
 def roughly(value: timedelta) -> str:

@@ -29,6 +29,7 @@ Effect = Literal["onward", "event"]
 _WHERE = "screen"
 _PARTS = 5
 _FEW_LEVELS = 10
+_NO = pl.Series([False])
 
 
 def screen(
@@ -60,8 +61,8 @@ def screen(
     journeys : Journeys
         Where the paths are looked for.
     patterns : polars.DataFrame, Pattern, str, mapping of str to these, or sequence of these
-        Contract SEQUENCES or what :func:`cjm.contrast` returned (lists of touchpoints in ``pattern``); or patterns, the
-        keys of a mapping being the terms.
+        Contract SEQUENCES, or what :func:`cjm.mine_discriminative` or :func:`cjm.contrast` returned (lists of
+        touchpoints in ``pattern``); or patterns, the keys of a mapping being the terms.
     adjust : sequence of str
         Attributes of the subjects known at entry: comparisons are made within each combination of their values. Numbers
         with more than 10 different values are cut into fifths.
@@ -73,9 +74,10 @@ def screen(
         How many paths were mined, if ``patterns`` holds only some of them; the others count as tests with p = 1. Not
         with ``"max-t"``.
     saw_outcome : bool, optional
-        Whether the choice of ``patterns`` looked at who churned. If so, only persons with odd numbers are tested:
-        choose on ``journeys.filter(pl.col("person") % 2 == 0)``. By default it is taken to have done so if ``patterns``
-        has the columns of :func:`cjm.contrast`.
+        Whether the choice of ``patterns`` looked at who churned. If so, only the persons of the second part of
+        :func:`cjm.split_persons` are tested: choose on the first. By default it is taken to have done so if
+        ``patterns`` is a frame of :func:`cjm.mine_discriminative`, which says at which share of the persons it looked,
+        or of :func:`cjm.contrast`.
     effect : {"onward", "event"}
         With churn by silence: whether a path counts from its completion on or at the completing event alone.
     max_gap, within : duration, optional
@@ -92,7 +94,7 @@ def screen(
     polars.DataFrame
         Contract HAZARDS, smallest ``p`` first, then ``observed`` and ``expected`` (churned persons among the exposed
         while exposed, and how many if the path made no difference), ``days`` (of exposed persons at risk; null with
-        ``effect="event"``), ``family`` (its size), ``tested_on`` (``"everyone"`` or ``"the other half"``). ``z``, ``p``
+        ``effect="event"``), ``family`` (its size), ``tested_on`` (``"everyone"`` or ``"the other part"``). ``z``, ``p``
         belong to the score test (of Mantel and Byar; with silence, of Cochran, Mantel and Haenszel), ``coef``, ``se``
         and the interval to the hazard ratio at the maximum; they are null where it is 0 or infinite, or where nobody
         was exposed.
@@ -100,14 +102,15 @@ def screen(
     Raises
     ------
     ArgumentError
-        For an argument that cannot be meant, or times of churn that were inferred from silence.
+        For an argument that cannot be meant, times of churn that were inferred from silence, or a choice that left
+        nobody for a test.
     InputError
         If nobody churned.
 
     Warns
     -----
     UserWarning
-        If the choice looked at the outcome of everyone, so that no half is fresh.
+        If the choice looked at the outcome of everyone, so that no part is fresh.
 
     References
     ----------
@@ -134,15 +137,15 @@ def screen(
     refuse_spells(subjects, where=_WHERE)
     if not allow_bias:
         refuse_bias(journeys, subjects, effect=effect, clock="auto", where=_WHERE)
-    named, seen = _named(patterns, max_gap, within)
+    named = _named(patterns, max_gap, within)
     if family is not None and (family < len(named) or control == "max-t"):
         raise ArgumentError.at(
             f"family is {family}, there are {len(named)} patterns", where=_WHERE, hint="Give how many were mined, "
             'with control="bh" or "by"',
         )  # fmt: skip
-    half = seen is not None if saw_outcome is None else saw_outcome
-    if half:
-        subjects = _other_half(subjects, seen)
+    part = saw_outcome is not False and (saw_outcome is True or _saw_outcome(patterns))
+    if part:
+        subjects = _other_part(subjects, patterns)
     require(subjects.frame, adjust, where=f"{_WHERE}(adjust=...)")
     if not subjects.frame["churned"].any():
         raise InputError.at(
@@ -163,15 +166,15 @@ def screen(
         q = tables.max_t(entries, np.abs(found.z), draws, seed)
     else:
         q = _adjusted(p, family or len(named), control)
-    return _table(list(named), found.columns(level), q, family or len(named), half, effect)
+    return _table(list(named), found.columns(level), q, family or len(named), part, effect)
 
 
 def _named(
     patterns: pl.DataFrame | Pattern | str | Mapping[str, Pattern | str] | Sequence[Pattern | str],
     max_gap: Duration | None,
     within: Duration | None,
-) -> tuple[dict[str, Pattern], int | None]:
-    """Return the patterns by name and, if their choice saw an outcome, of how many persons."""
+) -> dict[str, Pattern]:
+    """Return the patterns by name."""
     from cjm.matching import named_patterns
 
     if not isinstance(patterns, pl.DataFrame):
@@ -182,7 +185,7 @@ def _named(
         named = named_patterns(patterns)
         if not named:
             raise ArgumentError.at("no patterns are given", where=_WHERE)
-        return named, None
+        return named
     if patterns.schema.get("pattern") != pl.List(pl.String) or patterns.is_empty():
         raise ContractError.at(
             "no rows with a column 'pattern' of type List(String)",
@@ -190,23 +193,37 @@ def _named(
             hint="Give the frame that mine_sequences returns",
         )
     made = (Pattern.from_touchpoints(path, max_gap=max_gap, within=within) for path in patterns["pattern"].to_list())
-    named = {str(pattern): pattern for pattern in made}
-    if not {"of_true", "of_false", "p"} <= set(patterns.columns):
-        return named, None
-    return named, int(patterns.select(pl.col("of_true") + pl.col("of_false")).to_series()[0])
+    return {str(pattern): pattern for pattern in made}
 
 
-def _other_half(subjects: Subjects, seen: int | None) -> Subjects:
-    """Return the subjects with odd numbers."""
-    odd = subjects.filter(pl.col("person") % 2 == 1)
-    if seen is not None and seen > 1.05 * (subjects.frame.height - odd.frame.height) + 10:
-        warnings.warn(
-            f"the paths were contrasted on {seen:,} persons, more than the half with even numbers: the choice has seen "
-            'those on whom it is tested. Contrast on journeys.filter(pl.col("person") % 2 == 0)',
-            UserWarning,
-            stacklevel=3,
+def _saw_outcome(patterns: object) -> bool:
+    """Whether the rows of a frame were found, or put in order, by an outcome."""
+    columns = set(patterns.columns) if isinstance(patterns, pl.DataFrame) else set()
+    return "outcome_seen" in columns or {"of_true", "of_false", "p"} <= columns
+
+
+def _other_part(subjects: Subjects, patterns: object) -> Subjects:
+    """Return the subjects at whom the choice has not looked."""
+    share = 0.5
+    if isinstance(patterns, pl.DataFrame) and "outcome_seen" in patterns.columns:
+        share = float(patterns["outcome_seen"].max())  # type: ignore[arg-type]
+    if share >= 1 or (isinstance(patterns, pl.DataFrame) and patterns.get_column("held_out", default=_NO).any()):
+        raise ArgumentError.at(
+            "the choice of these paths has looked at everybody, so nobody is left for a test",
+            where=f"{_WHERE}(patterns=...)",
+            hint="Give the frame that mine_discriminative(..., share=0.5) returned, before it is contrasted",
         )
-    return odd
+    first, second = subjects.split(share)
+    if isinstance(patterns, pl.DataFrame) and _saw_outcome(patterns):
+        looked_at = int(patterns.select(pl.col("of_true") + pl.col("of_false")).to_series()[0])
+        if looked_at > 1.05 * first.frame.height + 10:
+            warnings.warn(
+                f"the paths were compared on {looked_at:,} persons, more than the first part has: the choice has seen "
+                "those on whom it is tested. Compare on cjm.split_persons(journeys)[0]",
+                UserWarning,
+                stacklevel=3,
+            )
+    return second
 
 
 def _cut(column: pl.Series) -> pl.Series:
@@ -229,13 +246,13 @@ def _adjusted(p: FloatArray, family: int, control: str) -> FloatArray:
 
 
 def _table(
-    names: list[str], columns: Mapping[str, FloatArray], q: FloatArray, family: int, half: bool, effect: str
+    names: list[str], columns: Mapping[str, FloatArray], q: FloatArray, family: int, part: bool, effect: str
 ) -> pl.DataFrame:
     counts = dict.fromkeys(("exposed", "events", "observed"), pl.Int64)
     table = pl.DataFrame({"term": names, **columns, "q": q}).with_columns(
         pl.col(pl.Float64).fill_nan(None),
         pl.lit(family, dtype=pl.Int64).alias("family"),
-        pl.lit("the other half" if half else "everyone").alias("tested_on"),
+        pl.lit("the other part" if part else "everyone").alias("tested_on"),
     )
     table = table.with_columns(pl.col(name).cast(dtype) for name, dtype in counts.items())
     if effect == "event":

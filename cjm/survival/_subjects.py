@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from cjm.contracts import CONTRACTS, TIME
 from cjm.durations import DAY_US, format_duration
 from cjm.errors import ArgumentError, InputError
 from cjm.journeys import Journeys
+from cjm.statistics import in_first_part
 from cjm.survival._audit import audit_table
 from cjm.survival._churn import Churn, first_times
 from cjm.survival._times import first_events, returns, signs_of_life, silences, touchpoint_times
@@ -74,11 +74,7 @@ class Subjects:
         """
         if not 0 < share < 1:
             raise ArgumentError.at(f"the share is {share}", where="Subjects.split", hint="Give one between 0 and 1")
-        start = np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
-        first = self.frame["person"].to_numpy().astype(np.uint64) + start
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):  # the mixer of SplitMix64
-            first = (first ^ (first >> np.uint64(shift))) * np.uint64(factor)
-        chosen = pl.Series(first < np.uint64(int(share * 2**64)))
+        chosen = pl.Series(in_first_part(self.frame["person"].to_numpy(), share, seed))
         return replace(self, frame=self.frame.filter(chosen)), replace(self, frame=self.frame.filter(~chosen))
 
     def audit(self) -> pl.DataFrame:

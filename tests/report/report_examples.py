@@ -185,6 +185,87 @@ def hazards():
     )
 
 
+def after():
+    """What comes after two paths, and whether predicted risks came true."""
+    days = [float(day) for day in range(0, 61, 10)]
+    excess = [
+        (term, day, size * day / 60, size * day / 80, size * day / 50, day / 60)
+        for term, size in (("risk", 12.0), ("silent", 1.0))
+        for day in days
+    ]
+    stretches = [
+        ("risk", 0.0, 30.0, 1_204, 110, 40.2, 2.74, 2.2, 3.4, 1e-9),
+        ("risk", 30.0, 60.0, 900, 7, 3.1, 2.26, 1.0, 4.9, 0.04),
+        ("risk", 60.0, None, 400, 60, 20.0, 3.0, 2.3, 3.9, 1e-9),
+        ("silent", 0.0, 30.0, 2_210, 50, 44.0, 1.14, 0.8, 1.5, 0.4),
+        ("silent", 30.0, 60.0, 1_700, 0, 0.4, None, None, None, None),
+        ("silent", 60.0, None, 8, 0, 0.0, None, None, None, None),
+    ]
+    of_when = ["since", "until", "persons", "days", "churned", "expected", "hazard_ratio", "lower", "upper", "p"]
+    curve = [
+        (term, completed, float(day), (300 if completed else 2_000) - day, 1, 0, *bounds)
+        for term in ("risk", "loyal")
+        for completed, rate in ((True, 0.002 if term == "risk" else 0.0002), (False, 0.001))
+        for day in range(60, 181)
+        for share in [1 - rate * (day - 60)]
+        for bounds in [(share, share - 0.02, min(1.0, share + 0.02))]
+    ]
+    return {
+        "when": pl.DataFrame(
+            [
+                ("risk", 1_204, 117, 60.0, 12.0, 9.0, 14.4, 30.0, 24.6, 36.2, 0.31),
+                ("silent", 2_210, 50, 60.0, 1.0, -0.4, 2.2, None, None, None, None),
+            ],
+            schema=[
+                *["term", "persons", "churned", "horizon", "excess", "lower", "upper"],
+                *["act_by", "act_by_lower", "act_by_upper", "constant_p"],
+            ],
+            orient="row",
+        ),
+        "when_excess": pl.DataFrame(excess, schema=["term", "day", "excess", "lower", "upper", "share"], orient="row"),
+        "when_stretches": pl.DataFrame(
+            [(*row[:4], 9_000.0, *row[4:]) for row in stretches], schema=["term", *of_when], orient="row"
+        ),
+        "path_curves": pl.DataFrame(
+            curve,
+            schema=["term", "completed", "time", "at_risk", "events", "censored", "survival", "lower", "upper"],
+            orient="row",
+        ),
+        "path_tests": pl.DataFrame(
+            [
+                ("risk", 300, 9_000.0, 60, 31.2, 30.0, 1e-8, 2e-8, 59.0),
+                ("loyal", 300, 9e3, 9, 30.1, 11.0, 2e-3, 2e-3, 59.0),
+            ],
+            schema=["term", "persons", "days", "churned", "expected", "chi2", "p", "q", "landmark"],
+            orient="row",
+        ),
+        "calibration": pl.DataFrame(
+            [
+                (1, 4_000, 0.001, 0.01, 0.006, 8, 0.002, 0.001, 0.004, 30.0),
+                (2, 4_000, 0.01, 0.03, 0.02, 84, 0.021, 0.017, 0.026, 30.0),
+                (3, 4_000, 0.03, 0.2, 0.06, 260, 0.065, 0.057, 0.073, 30.0),
+            ],
+            schema=[
+                *["group", "persons", "risk_from", "risk_to", "predicted", "churned", "observed", "lower", "upper"],
+                "horizon",
+            ],
+            orient="row",
+        ),
+        "validation": pl.DataFrame(
+            [
+                ("auc", 0.71, 0.68, 0.74),
+                ("brier", 0.0281, None, None),
+                ("brier_null", 0.0286, None, None),
+                ("expected", 0.0287, None, None),
+                ("observed", 0.0293, 0.0264, 0.0325),
+                ("ratio", 1.02, 0.92, 1.13),
+            ],
+            schema=["measure", "value", "lower", "upper"],
+            orient="row",
+        ),
+    }
+
+
 def moments():
     chance = random.Random(2)
     rows = []
@@ -462,6 +543,7 @@ def tables():
                 "p75": [90 * day, 9 * day],
             }
         ),
+        **after(),
         "curves": curves(),
         "audit": pl.DataFrame(
             {

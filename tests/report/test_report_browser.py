@@ -50,7 +50,7 @@ def look(browser, path, width, shot):
         if over > 0:
             wrong.append(f"{over} pixels too wide")
     empty = page.evaluate(
-        "[...document.querySelectorAll('figure svg')].filter(s => s.checkVisibility()).filter(s => "
+        "[...document.querySelectorAll('figure > div > svg')].filter(s => s.checkVisibility()).filter(s => "
         "s.getBoundingClientRect().height < 40 || s.getBoundingClientRect().right > window.innerWidth + 1).length"
     )
     if empty:
@@ -58,7 +58,7 @@ def look(browser, path, width, shot):
     # Exactly one of the two widths of each picture is shown.
     shown = page.evaluate(
         "[...document.querySelectorAll('figure')]"
-        ".map(f => [...f.querySelectorAll('svg')].filter(s => s.checkVisibility()).length)"
+        ".map(f => [...f.querySelectorAll(':scope > div > svg')].filter(s => s.checkVisibility()).length)"
     )
     if set(shown) - {1}:
         wrong.append(f"pictures shown: {shown}")

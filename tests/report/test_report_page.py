@@ -17,6 +17,7 @@ CAUSAL = ("because", "cause", "leads to churn", "drive", "due to", "effect of", 
 
 # Tables that are shown with another one, or not at all.
 PARTS = {"hazards_patterns", "decisions", "dilution", "lead_time", "audit", "goal_overlap", "funnel_next"}
+PARTS |= set(examples.after())
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,11 @@ def test_every_table_has_its_section(page):
         "sequences",
         "retention",
         "patterns",
+        "when",
+        "path_curves",
         "contrast",
         "survival",
+        "calibration",
         "moments",
         "reading",
     ]
@@ -118,9 +122,9 @@ def test_the_axis_of_the_curves_starts_where_the_caption_says():
     high = examples.curves().filter(pl.col("group") == "premium")
     page = render({"curves": high}, {})
     assert "The vertical axis starts at 70.0\xa0%." in page
-    ticks = re.findall(r">(\d+%)<", re.search(r"<svg.*?</svg>", page, re.DOTALL)[0])
-    assert "70%" in ticks
-    assert "0%" not in ticks
+    ticks = re.findall(r">(\d+\xa0%)<", re.search(r"<svg.*?</svg>", page, re.DOTALL)[0])
+    assert "70\xa0%" in ticks
+    assert "0\xa0%" not in ticks
 
 
 def test_an_interval_clear_of_one_is_grey_where_many_were_tried():
@@ -145,7 +149,7 @@ def test_labels_of_groups_can_be_read():
 def test_the_findings_stand_at_the_top_with_links(page):
     told = re.search(r'<div class="short".*?</div>', page, re.DOTALL)[0]
     keys = re.findall(r'<li><a href="#(\w+)">', told)
-    assert keys == ["patterns", "contrast", "survival", "moments", "goals", "funnel", "paths"]
+    assert keys == ["patterns", "when", "contrast", "survival", "moments", "goals", "funnel", "paths"]
     assert page.index(told) < page.index("<nav")
     said = titles(page)
     assert all(said[key] in text_of(told) for key in keys)

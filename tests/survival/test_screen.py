@@ -207,15 +207,54 @@ def test_mined_paths_and_a_choice_that_saw_churn():
     assert table.height == mined.height == table["family"][0]
     assert set(table["tested_on"]) == {"everyone"}
     outcome = found.frame.select("person", outcome="churned")
-    even = pl.col("person") % 2 == 0
-    chosen = cjm.contrast(journeys.filter(even), mined, outcome.filter(even)).head(5)
-    half = screen(found, journeys, chosen)
-    assert set(half["tested_on"]) == {"the other half"}
-    paths = {str(cjm.Pattern.from_touchpoints(path)): cjm.Pattern.from_touchpoints(path) for path in chosen["pattern"]}
-    by_hand = screen(found.filter(~even), journeys, paths)
-    assert_frame_equal(half.drop("tested_on"), by_hand.drop("tested_on"))
+    first, second = found.split(0.5)
+    looked_at = outcome.filter(pl.col("person").is_in(first.frame["person"].implode()))
+    chosen = cjm.contrast(cjm.split_persons(journeys)[0], mined, looked_at).head(5)
+    rest = screen(found, journeys, chosen)
+    assert set(rest["tested_on"]) == {"the other part"}
+    assert_same_but_part(rest, screen(second, journeys, paths_of(chosen)))
+    assert_same_but_part(screen(found, journeys, paths_of(chosen), saw_outcome=True), rest)
+    assert set(screen(found, journeys, chosen, saw_outcome=False)["tested_on"]) == {"everyone"}
     with pytest.warns(UserWarning, match="has seen those on whom it is tested"):
         screen(found, journeys, cjm.contrast(journeys, mined, outcome))
+
+
+def paths_of(frame):
+    patterns = [cjm.Pattern.from_touchpoints(path) for path in frame["pattern"]]
+    return {str(pattern): pattern for pattern in patterns}
+
+
+def assert_same_but_part(left, right):
+    assert_frame_equal(left.drop("tested_on"), right.drop("tested_on"))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.3])
+def test_paths_mined_by_churn_are_tested_on_those_the_search_left_out(share):
+    journeys, _ = many(4, paths=6, ratio=1.5)
+    found = subjects(journeys, QUIT)
+    outcome = found.frame.select("person", outcome="churned")
+    best = cjm.mine_discriminative(journeys, outcome, top_k=4, share=share)
+    table = screen(found, journeys, best)
+    assert set(table["tested_on"]) == {"the other part"}
+    assert_same_but_part(table, screen(found.split(share)[1], journeys, paths_of(best)))
+    with pytest.raises(ArgumentError, match="nobody is left"):
+        screen(found, journeys, cjm.contrast(journeys, best, outcome))
+    with pytest.raises(ArgumentError, match="nobody is left"):
+        screen(found, journeys, cjm.mine_discriminative(journeys, outcome, top_k=4, share=1))
+
+
+def test_a_choice_by_churn_is_honest_only_on_the_other_part():
+    """The 4 of 40 meaningless paths that churn chose, in 15 worlds."""
+    honest, same = [], []
+    for seed in range(15):
+        journeys, paths = many(300 + seed, persons=800)
+        found = subjects(journeys, QUIT)
+        first = screen(found.split(0.5)[0], journeys, paths)["term"][:4]
+        chosen = {term: paths[term] for term in first}
+        honest += screen(found, journeys, chosen, saw_outcome=True)["p"].to_list()
+        same += screen(found.split(0.5)[0], journeys, chosen)["p"].to_list()
+    assert np.mean(np.array(honest) <= 0.05) <= 0.15
+    assert np.mean(np.array(same) <= 0.05) >= 0.4
 
 
 def test_numbers_are_adjusted_for_in_fifths():

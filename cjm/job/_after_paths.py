@@ -1,0 +1,174 @@
+"""What comes after the clearest paths, by when to act, and whether predicted risks came true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+
+import numpy as np
+import polars as pl
+
+from cjm.durations import DAY_US, to_us
+from cjm.errors import InputError
+from cjm.journeys import Journeys
+from cjm.mining import split_persons
+from cjm.patterns import Pattern
+from cjm.survival import PathHazard, Subjects, landmark, when
+
+__all__ = ["after_paths", "came_true", "the_other_half", "usual_window"]
+
+_PATHS, _FEW, _SURE = 3, 5, 0.05
+_LONGEST, _STRETCHES = 90, 6
+_MOST_GROUPS = 10
+_MONTH = "30d"
+
+Tables = dict[str, pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What ``when`` says of one path, within the horizon."""
+
+    term: str
+    persons: int
+    churned: int
+    horizon: float
+    excess: float
+    lower: float
+    upper: float
+    act_by: float | None
+    act_by_lower: float | None
+    act_by_upper: float | None
+    constant_p: float | None
+
+
+_SCHEMA = {
+    name: pl.String if name == "term" else pl.Int64 if name in ("persons", "churned") else pl.Float64
+    for name in _Row.__annotations__
+}
+
+
+def after_paths(
+    journeys: Journeys,
+    subjects: Subjects,
+    hazards: pl.DataFrame,
+    patterns: Mapping[str, Pattern],
+    *,
+    covariates: Sequence[str],
+    window: str,
+    smallest: int,
+) -> tuple[Tables, list[str]]:
+    """Follow the clearest paths: churn by time since each, and curves of those with and without it.
+
+    Parameters
+    ----------
+    hazards : polars.DataFrame
+        Contract HAZARDS with ``tested_on``: a path is followed among the persons on whom its ratio was measured.
+    covariates : sequence of str
+        Attributes for which churn by time since a path is adjusted.
+    window : str
+        The landmark, since time zero.
+    smallest : int
+        Fewest persons with a path.
+
+    Returns
+    -------
+    dict of str to polars.DataFrame
+        ``when``, ``when_excess``, ``when_stretches`` (paths that come before more churn), ``path_curves``,
+        ``path_tests`` (before more or less); empty where no path is clear or churn is silence, which cannot be
+        followed by time since a path.
+    list of str
+        Notes.
+    """
+    clear = hazards.filter(
+        pl.col("term").is_in(list(patterns))
+        & ((pl.col("lower") > 1) | (pl.col("upper") < 1))
+        & (pl.col("q") < _SURE)
+        & (pl.col("exposed") >= smallest)
+        & (pl.col("events") >= _FEW)
+    )
+    clear = clear.sort(pl.col("z").abs(), descending=True, maintain_order=True).head(_PATHS)
+    if subjects.churn.kind == "inactive" or clear.is_empty():
+        return {}, []
+    parts: dict[str, list[pl.DataFrame]] = {}
+    notes: list[str] = []
+    rows: list[_Row] = []
+    horizon = _horizon(subjects)
+    for (where,), of_part in clear.group_by("tested_on", maintain_order=True):
+        seen = (journeys, subjects) if where == "everyone" else the_other_half(journeys, subjects)
+        try:
+            more = of_part.filter(pl.col("hazard_ratio") > 1)["term"]
+            rows += [_followed(*seen, term, patterns[term], covariates, horizon, parts) for term in more]
+            found = landmark(seen[1], seen[0], {term: patterns[term] for term in of_part["term"]}, at=window)
+        except InputError as error:
+            notes.append(f"What comes after the paths measured on {where} could not be followed in full: {error}")
+            continue
+        parts.setdefault("path_curves", []).append(found.frame.rename({"path": "term"}))
+        tests = found.test.rename({"path": "term"}).with_columns(landmark=pl.lit(to_us(window) / DAY_US))
+        parts.setdefault("path_tests", []).append(tests)
+    tables = {name: pl.concat(frames) for name, frames in parts.items()}
+    if rows:
+        tables["when"] = pl.DataFrame([astuple(row) for row in rows], schema=_SCHEMA, orient="row")
+    return tables, notes
+
+
+def came_true(journeys: Journeys, subjects: Subjects, model: PathHazard, *, smallest: int) -> tuple[Tables, list[str]]:
+    """Fit a model on one half of the persons and compare its risks with what happened to the other.
+
+    Returns
+    -------
+    dict of str to polars.DataFrame
+        ``calibration`` and ``validation`` (the scores), with ``horizon`` (days); empty where it cannot be said.
+    list of str
+        Notes.
+    """
+    train, test = subjects.split(0.5)
+    late = pl.col("exit") > pl.lit(test.end - to_us(_MONTH)).cast(test.frame.schema["exit"])
+    left = int(test.frame.select((pl.col("churned") & late).sum()).item())
+    groups = min(max(left // (2 * smallest), 2), _MOST_GROUPS)
+    try:
+        found = model.fit(journeys, train).validate(test, horizon=_MONTH, groups=groups)
+    except InputError as error:
+        return {}, [f"Whether predicted risks come true could not be seen: {error}"]
+    horizon = pl.lit(found.horizon).alias("horizon")
+    tables = {"calibration": found.calibration, "validation": found.scores}
+    return {name: table.with_columns(horizon) for name, table in tables.items()}, []
+
+
+def the_other_half(journeys: Journeys, subjects: Subjects) -> tuple[Journeys, Subjects]:
+    """Return the persons who took no part in the choice of paths."""
+    return split_persons(journeys)[1], subjects.split(0.5)[1]
+
+
+def usual_window(subjects: Subjects) -> str:
+    """Return a third of the median time under observation, in whole days, at least one."""
+    return f"{max(1, int(_median_days(subjects) / 3))}d"
+
+
+def _horizon(subjects: Subjects) -> str:
+    """Return half of the median time under observation, so that many are seen to its end; it is cut into six."""
+    days = min(int(_median_days(subjects) / 2), _LONGEST)
+    return f"{max(days - days % _STRETCHES, _STRETCHES)}d"
+
+
+def _median_days(subjects: Subjects) -> float:
+    days = (subjects.frame["exit"] - subjects.frame["entry"]).dt.total_seconds() / 86_400
+    return float(np.median(days.to_numpy()))
+
+
+def _followed(
+    journeys: Journeys,
+    subjects: Subjects,
+    term: str,
+    pattern: Pattern,
+    covariates: Sequence[str],
+    horizon: str,
+    parts: dict[str, list[pl.DataFrame]],
+) -> _Row:
+    found = when(subjects, journeys, {term: pattern}, horizon=horizon, adjust=covariates)
+    for name, frame in (("when_excess", found.excess), ("when_stretches", found.frame)):
+        parts.setdefault(name, []).append(frame.select(pl.lit(term).alias("term"), pl.all()))
+    day, excess, lower, upper = found.excess.select("day", "excess", "lower", "upper").row(-1)
+    churned = int(found.frame.filter(pl.col("until").is_not_null())["churned"].sum())
+    early, late = found.act_by_interval or (None, None)
+    return _Row(term, found.persons, churned, day, excess, lower, upper, found.act_by, early, late, found.constant_p)
