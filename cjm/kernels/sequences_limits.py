@@ -1,14 +1,18 @@
-"""Frequent sequences under limits on gaps and span, and over events that stand for several items.
+"""Frequent sequences under limits on gaps and span, over events that stand for several items, and of steps of several.
 
 A node of the search is a pattern with its entries: every place where it can end, each with the latest possible start.
 Ends and their starts rise together, so an event is reached best from the last end that the shortest gap allows: that
 one has the shortest gap and the latest start of all. So a place is looked at once for a node, and a row counts for an
 item if any occurrence keeps the limits.
 
+Steps of several items are asked for by a limit of their own. Items then come twice: the second half of them are the
+same items, joining the step before. An entry is the place of the last item of its step; what joins stands behind it in
+the same event.
+
 References
 ----------
 Srikant and Agrawal (1996), Mining sequential patterns: generalizations and performance improvements, EDBT (limits on
-gaps, and taxonomies).
+gaps, taxonomies, and steps of several items).
 """
 
 from __future__ import annotations
@@ -25,8 +29,8 @@ __all__ = ["frequent_limited", "reach"]
 IntArray = npt.NDArray[np.int64]
 CodeArray = npt.NDArray[np.int32]
 
-# Limits: longest and shortest gap and longest span in microseconds, longest and shortest gap in events.
-_MAX_GAP, _MIN_GAP, _WITHIN, _MAX_EVENTS, _MIN_EVENTS = 0, 1, 2, 3, 4
+# Limits: longest and shortest gap and longest span in microseconds, longest and shortest gap in events; 1: items join.
+_MAX_GAP, _MIN_GAP, _WITHIN, _MAX_EVENTS, _MIN_EVENTS, _JOIN = 0, 1, 2, 3, 4, 5
 # Columns of a child: its item, its support, its entries.
 _ITEM, _SUPPORT, _ENDS, _ENDS_STOP = 0, 1, 2, 3
 # Columns of a node: its children, those of them to come, where memory for entries is free.
@@ -72,12 +76,37 @@ def reach(
 
 
 @kernel
+def _event_stop(end: int, row_stop: int, event: CodeArray) -> int:
+    """Return the first place behind the event of ``end``."""
+    place = end + 1
+    while place < row_stop and event[place] == event[end]:
+        place += 1
+    return place
+
+
+@kernel
+def _tally(
+    item: int, seen: IntArray, tick: int, support: IntArray, size: IntArray, touched: IntArray, found: int
+) -> int:
+    """Count an item at one place; return how many items there are by now."""
+    size[item] += 1
+    if seen[item] != tick:
+        seen[item] = tick
+        if support[item] == 0:
+            touched[found] = item
+            found += 1
+        support[item] += 1
+    return found
+
+
+@kernel
 def _count(
     code: CodeArray, rows: CodeArray, offsets: IntArray, event: CodeArray, time: IntArray, limits: IntArray,
     ends: CodeArray, starts: CodeArray, lo: int, hi: int,
     seen: IntArray, tick: int, support: IntArray, size: IntArray, touched: IntArray,
 ) -> int:  # fmt: skip
     """Count rows and places (``size``) in which each item follows within the limits; return how many items do."""
+    joining = len(support) // 2
     found = 0
     row = -1
     place = 0
@@ -89,15 +118,20 @@ def _count(
         first, stop = reach(entry, hi, ends, starts, place, offsets[row + 1], event, time, limits)
         place = first
         for index in range(first, stop):
-            item = code[index]
-            size[item] += 1
-            if seen[item] != tick:
-                seen[item] = tick
-                if support[item] == 0:
-                    touched[found] = item
-                    found += 1
-                support[item] += 1
+            found = _tally(code[index], seen, tick, support, size, touched, found)
+        if limits[_JOIN]:
+            for index in range(ends[entry] + 1, _event_stop(ends[entry], offsets[row + 1], event)):
+                found = _tally(code[index] + joining, seen, tick, support, size, touched, found)
     return found
+
+
+@kernel
+def _enter(item: int, place: int, start: int, slot: IntArray, ends: CodeArray, starts: CodeArray) -> None:
+    """Enter a place if its item has a slot."""
+    if slot[item] >= 0:
+        ends[slot[item]] = place
+        starts[slot[item]] = start
+        slot[item] += 1
 
 
 @kernel
@@ -106,6 +140,7 @@ def _fill(
     ends: CodeArray, starts: CodeArray, lo: int, hi: int, slot: IntArray,
 ) -> None:  # fmt: skip
     """Enter every place that is reached, with the start of the entry it is reached from, for items with a slot."""
+    joining = len(slot) // 2
     row = -1
     place = 0
     for entry in range(lo, hi):
@@ -115,11 +150,10 @@ def _fill(
         first, stop = reach(entry, hi, ends, starts, place, offsets[row + 1], event, time, limits)
         place = first
         for index in range(first, stop):
-            item = code[index]
-            if slot[item] >= 0:
-                ends[slot[item]] = index
-                starts[slot[item]] = starts[entry]
-                slot[item] += 1
+            _enter(code[index], index, starts[entry], slot, ends, starts)
+        if limits[_JOIN]:
+            for index in range(ends[entry] + 1, _event_stop(ends[entry], offsets[row + 1], event)):
+                _enter(code[index] + joining, index, starts[entry], slot, ends, starts)
 
 
 @kernel
@@ -131,7 +165,7 @@ def frequent_limited(
 ) -> tuple[CodeArray, IntArray, IntArray]:  # fmt: skip
     """Find the sequences that begin with an item of ``[first_item, stop_item)`` and enough rows support.
 
-    (int32[:], int32[:], int64[:], int32[:], int64[:], int64[5], int32[:], int64[:], int64[:], int64 x 8, uint8[:]) ->
+    (int32[:], int32[:], int64[:], int32[:], int64[:], int64[6], int32[:], int64[:], int64[:], int64 x 8, uint8[:]) ->
     as ``sequences_mine.frequent``, and with the same meaning of parts, ``max_patterns`` and ``stop``. ``event`` numbers
     the events, on from row to row; items that stand for one event bear its number. ``time`` may be empty if no limit is
     one of time. ``places`` lists all places of each item.

@@ -32,7 +32,7 @@ def first_occurrences(
 ) -> IntArray:  # fmt: skip
     """Return the places of the steps in the first occurrence of each row that has one: int64[:, :], a row each.
 
-    (int32[:], int32[:], int32[:], int64[:], int64[5], int32[:], int64[:]) -> int64[:, :]. The occurrence that is
+    (int32[:], int32[:], int32[:], int64[:], int64[6], int32[:], int64[:]) -> int64[:, :]. The occurrence that is
     complete first, and in it every step as late as it can be. An entry is a place where the steps so far can end; the
     last one that the shortest gaps allow before a place is the best to reach it from (see ``sequences_limits``).
     """

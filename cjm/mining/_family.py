@@ -135,25 +135,26 @@ def unit_offsets(journeys: Journeys, by: By, where: str) -> IntArray:
     return journeys.arrays.offsets if by == "person" else journeys.arrays.session_offsets
 
 
-def keep_kind(family: Family, kind: Kind, *, unbroken: bool = False) -> Family:
+def keep_kind(family: Family, kind: Kind, *, unbroken: bool = False, n_items: int | None = None) -> Family:
     """Keep the closed or the maximal patterns, or the generators, of a family that holds all, by one item more.
 
     That is enough: between a pattern and any larger one that contains it there is a chain of frequent patterns, each
-    with one item more than the one before and with a support that does not rise.
+    with one item more than the one before and with a support that does not rise. Where ``n_items`` are given, an item
+    of that number or more joins the step before it.
     """
     if kind == "all":
         return family
     from cjm.kernels._jit import as_array
     from cjm.kernels.sequences_cover import covered
+    from cjm.kernels.sequences_joined import covered_joined
 
-    marked = covered(
+    arrays = (
         as_array(family.patterns.values, np.int32),
         as_array(family.patterns.offsets, np.int64),
         as_array(family.counts, np.int64),
-        kind != "maximal",
-        unbroken,
-        kind == "generator",
     )
+    which = kind != "maximal", unbroken, kind == "generator"
+    marked = covered(*arrays, *which) if n_items is None else covered_joined(*arrays, n_items, *which)
     lengths = family.patterns.lengths
     kept_lengths = lengths[~marked]
     values = family.patterns.values[np.repeat(~marked, lengths)]

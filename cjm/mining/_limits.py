@@ -27,6 +27,8 @@ class Limits:
         Microseconds.
     max_gap_events, min_gap_events : int or None
         1 is the very next event.
+    joined : bool
+        Whether a step may hold several items of one event.
     """
 
     max_gap: int | None = None
@@ -34,6 +36,7 @@ class Limits:
     within: int | None = None
     max_gap_events: int | None = None
     min_gap_events: int | None = None
+    joined: bool = False
 
     @property
     def in_time(self) -> bool:
@@ -42,8 +45,8 @@ class Limits:
 
     @property
     def given(self) -> bool:
-        """Whether there is any limit."""
-        return self.in_time or not (self.max_gap_events is None and self.min_gap_events is None)
+        """Whether there is any limit, or steps of several items."""
+        return self.in_time or self.joined or not (self.max_gap_events is None and self.min_gap_events is None)
 
     @property
     def unbroken(self) -> bool:
@@ -55,7 +58,8 @@ class Limits:
         most = [NO_LIMIT if limit is None else min(limit, NO_LIMIT) for limit in (self.max_gap, self.within)]
         most_events = NO_LIMIT if self.max_gap_events is None else min(self.max_gap_events, NO_LIMIT)
         least = min(self.min_gap or 0, NO_LIMIT)
-        return np.array([most[0], least, most[1], most_events, min(self.min_gap_events or 1, NO_LIMIT)], dtype=np.int64)
+        least_events = min(self.min_gap_events or 1, NO_LIMIT)
+        return np.array([most[0], least, most[1], most_events, least_events, self.joined], dtype=np.int64)
 
 
 def limits_of(
@@ -65,6 +69,8 @@ def limits_of(
     max_gap_events: int | None,
     min_gap_events: int | None,
     where: str,
+    *,
+    joined: bool = False,
 ) -> Limits:
     """Check the limits on an occurrence.
 
@@ -77,7 +83,7 @@ def limits_of(
     check_whole("min_gap_events", min_gap_events, where)
     times = {"max_gap": max_gap, "min_gap": min_gap, "within": within}
     us = {name: None if value is None else to_us(value, name) for name, value in times.items()}
-    return Limits(**us, max_gap_events=max_gap_events, min_gap_events=min_gap_events)
+    return Limits(**us, max_gap_events=max_gap_events, min_gap_events=min_gap_events, joined=joined)
 
 
 def check_whole(name: str, value: object, where: str) -> None:

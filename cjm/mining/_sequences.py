@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -33,6 +35,8 @@ __all__ = ["mine_sequences"]
 
 IntArray = npt.NDArray[np.int64]
 _WHERE = "mine_sequences"
+_TOGETHER = " & "
+_ODD = re.compile(r'^"|(^| )&( |$)')
 _KINDS = ("all", "closed", "maximal", "generator")
 
 
@@ -56,6 +60,7 @@ def mine_sequences(
     forbidden: str | Sequence[str] = (),
     taxonomy: Taxonomy | None = None,
     collapse: bool = False,
+    simultaneous: bool = False,
     max_patterns: int = 1_000_000,
     threads: int | None = None,
     engine: Literal["numba", "prefixspan"] = "numba",
@@ -65,6 +70,9 @@ def mine_sequences(
     A person has a sequence if its touchpoints occur among the person's events in that order; other events may lie
     between. A touchpoint may occur in a sequence more than once. Outcomes are not looked at, so what is found can be
     tested against one with :func:`cjm.contrast`.
+
+    Events at one time have an order too, that of their sources and arrival. Where it means nothing (all that is on one
+    receipt), ``simultaneous=True`` takes them together, and a step is what was found at one time.
 
     Parameters
     ----------
@@ -102,6 +110,13 @@ def mine_sequences(
         event makes two steps. Groups can be named in ``start``, ``end``, ``required`` and ``forbidden``.
     collapse : bool
         Take events of one touchpoint in a row as one, the first.
+    simultaneous : bool
+        Take the events of a person (session, journey) at one time together, as a set. A step is then one or several
+        touchpoints at one time, and the next step is strictly later. A step of several is written as its touchpoints
+        in ascending order with " & " between them, ``"store:bread & store:milk"``; a touchpoint with a "&" that stands
+        as a word of its own is written in double quotes, as in JSON. Lengths still count touchpoints (those of all
+        steps together), gaps in events count times, ``start`` and ``end`` ask for a touchpoint in the first and last
+        step, and a step is contained in one that holds all its touchpoints. Not with ``taxonomy``, ``collapse``.
     max_patterns : int
         Give up when more sequences than this are frequent (before ``kind``, ``end`` and ``required`` leave some out).
         The message says how many there are of few steps.
@@ -121,14 +136,16 @@ def mine_sequences(
     Raises
     ------
     ArgumentError
-        For an argument that cannot be meant, or limits or a taxonomy with ``engine="prefixspan"``.
+        For an argument that cannot be meant, for ``simultaneous`` with ``taxonomy`` or ``collapse``, or for limits, a
+        taxonomy or ``simultaneous`` with ``engine="prefixspan"``.
     RunError
         If there are more than ``max_patterns`` sequences.
 
     Notes
     -----
     ``Pattern.from_touchpoints(pattern, max_gap=..., min_gap=..., within=...)`` makes the pattern of a mined sequence;
-    :func:`cjm.find` then finds exactly the persons that were counted.
+    :func:`cjm.find` then finds exactly the persons that were counted. Patterns have no steps of several touchpoints
+    at one time (``{a, b}`` in a pattern is a or b), so what ``simultaneous`` found is a table to read.
 
     References
     ----------
@@ -146,6 +163,12 @@ def mine_sequences(
     >>> journeys = cjm.build_journeys(log, person="customer")
     >>> cjm.mine_sequences(journeys, min_support=2, kind="closed").rows()
     [(['web:home', 'web:cart'], 2, 2, 1.0)]
+
+    >>> at_once = frame.with_columns(at=pl.col("at").str.replace("10:06", "10:05"))
+    >>> log = cjm.scan_events({"web": cjm.Source(at_once, time="at", event="page", ids={"customer": "who"})})
+    >>> journeys = cjm.build_journeys(log, person="customer")
+    >>> cjm.mine_sequences(journeys, min_support=1, kind="maximal", simultaneous=True).rows()
+    [(['web:home', 'web:cart & web:help'], 3, 1, 0.5)]
     """
     check_choice("kind", kind, _KINDS, _WHERE)
     check_choice("engine", engine, ("numba", "prefixspan"), _WHERE)
@@ -154,20 +177,36 @@ def mine_sequences(
         check_whole(name, value, _WHERE)
     if min_support is None and top_k is None:
         raise ArgumentError.at("neither min_support nor top_k is given", where=_WHERE, hint="Give one of them")
-    limits = limits_of(max_gap, min_gap, within, max_gap_events, min_gap_events, _WHERE)
+    limits = limits_of(max_gap, min_gap, within, max_gap_events, min_gap_events, _WHERE, joined=simultaneous)
     if engine == "prefixspan" and (limits.given or taxonomy is not None):
         raise ArgumentError.at(
-            "engine='prefixspan' knows no limits on gaps and span and no taxonomy",
+            "engine='prefixspan' knows no limits on gaps and span, no taxonomy and no simultaneous events",
             where=_WHERE,
             hint="Leave them out, or use engine='numba'",
         )
+    if simultaneous and (taxonomy is not None or collapse):
+        raise ArgumentError.at(
+            "simultaneous=True goes neither with a taxonomy nor with collapse=True",
+            where=_WHERE,
+            hint="Leave them out, or rename the touchpoints to their groups before you build journeys",
+        )
     units = units_of(
-        journeys, by, where=_WHERE, taxonomy=taxonomy, collapse=collapse, required=_some(required), end=_some(end)
+        journeys,
+        by,
+        where=_WHERE,
+        taxonomy=taxonomy,
+        collapse=collapse,
+        simultaneous=simultaneous,
+        required=_some(required),
+        end=_some(end),
     )
     support, n = supports(units)
     support[codes_of(_some(forbidden), units.names, "forbidden", _WHERE)] = 0
-    first = np.full(len(support), not _some(start))
-    first[codes_of(_some(start), units.names, "start", _WHERE)] = True
+    starts = codes_of(_some(start), units.names, "start", _WHERE)
+    first = np.full(len(support), not starts or simultaneous)
+    first[starts] = True
+    if simultaneous:  # a second time, as items that join the step before: see sequences_limits
+        support, first = np.concatenate((support, support)), np.concatenate((first, np.zeros_like(first)))
     least = to_min_count(1 if min_support is None else min_support, n, _WHERE)
 
     def mined(min_count: int) -> Family:
@@ -186,7 +225,8 @@ def mine_sequences(
                 max_patterns=max_patterns,
                 threads=threads,
             )
-        return keep_kind(_wanted(family, units), kind, unbroken=limits.unbroken)
+        wanted = _wanted(family, units, starts)
+        return keep_kind(wanted, kind, unbroken=limits.unbroken, n_items=len(units.names) if simultaneous else None)
 
     # what is maximal depends on the threshold; what else is kept of a count does not
     min_count = least if top_k is None or kind == "maximal" else max(least, int(support.max(initial=0)))
@@ -194,7 +234,8 @@ def mine_sequences(
     while min_count > least and top_k is not None and len(family.counts) < top_k:
         min_count = max(least, int(min_count * 0.8))
         family = mined(min_count)
-    return _to_frame(family, units.names, n).head(top_k if top_k is not None else len(family.counts))
+    to_frame = _steps_to_frame if simultaneous else _to_frame
+    return to_frame(family, units.names, n).head(top_k if top_k is not None else len(family.counts))
 
 
 def _some(names: str | Sequence[str]) -> list[str]:
@@ -202,21 +243,23 @@ def _some(names: str | Sequence[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
 
 
-def _wanted(family: Family, units: Units) -> Family:
-    """Keep the sequences that end as asked and hold all that is required."""
-    offsets = family.patterns.offsets
-    keep = np.ones(len(family.counts), dtype=np.bool_)
-    if len(units.ends):
-        keep &= np.isin(family.patterns.values[offsets[1:] - 1], units.ends)
-    for item in units.required:
-        held = np.concatenate(([0], np.cumsum(family.patterns.values == item)))
-        keep &= held[offsets[1:]] > held[offsets[:-1]]
-    if keep.all():
+def _wanted(family: Family, units: Units, starts: Sequence[int]) -> Family:
+    """Keep the sequences that start and end as asked and hold all that is required."""
+    if not (len(starts) or len(units.ends) or len(units.required)):
         return family
+    values, offsets = family.patterns.values, family.patterns.offsets
+    item = values % len(units.names)
+    step = np.cumsum(values < len(units.names))
+    keep = np.ones(len(family.counts), dtype=np.bool_)
+    for asked, place in ((starts, offsets[:-1]), (units.ends, offsets[1:] - 1)):
+        if len(asked):
+            keep &= np.isin(step[place], step[np.isin(item, asked)])
+    for one in units.required:
+        held = np.concatenate(([0], np.cumsum(item == one)))
+        keep &= held[offsets[1:]] > held[offsets[:-1]]
     lengths = family.patterns.lengths
-    values = family.patterns.values[np.repeat(keep, lengths)]
     kept = np.concatenate(([0], np.cumsum(lengths[keep]))).astype(np.int64)
-    return Family(Ragged(values, kept), family.counts[keep])
+    return Family(Ragged(values[np.repeat(keep, lengths)], kept), family.counts[keep])
 
 
 def _to_frame(family: Family, names: pl.Series, n: int) -> pl.DataFrame:
@@ -235,6 +278,23 @@ def _to_frame(family: Family, names: pl.Series, n: int) -> pl.DataFrame:
             pl.Series("support", counts / max(n, 1), dtype=pl.Float64),
         ]
     )
+
+
+def _steps_to_frame(family: Family, names: pl.Series, n: int) -> pl.DataFrame:
+    """Return patterns in which an item of ``len(names)`` or more joins the step before it, rows as above."""
+    values, lengths = family.patterns.values, family.patterns.lengths
+    opens = np.append(values < len(names), True)
+    written = pl.Series([json.dumps(name, ensure_ascii=False) if _ODD.search(name) else name for name in names])
+    items = written.cast(pl.String).gather(pl.Series(values % max(len(names), 1)))
+    steps = ragged_lists(items, np.flatnonzero(opens)).list.join(_TOGETHER)
+    return pl.DataFrame(
+        [
+            ragged_lists(steps, (np.cumsum(opens) - 1)[family.patterns.offsets]).alias("pattern"),
+            pl.Series("length", lengths, dtype=pl.Int64),
+            pl.Series("persons", family.counts, dtype=pl.Int64),
+            pl.Series("support", family.counts / max(n, 1), dtype=pl.Float64),
+        ]
+    ).sort("persons", "length", "pattern", descending=[True, False, False])
 
 
 def _by_library(

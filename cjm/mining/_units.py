@@ -26,13 +26,15 @@ Taxonomy: TypeAlias = Mapping[str, str | Sequence[str]]
 class Part:
     """Unit ``i`` has the items ``[offsets[i], offsets[i + 1])``; items with the same ``event`` stand for one event.
 
+    Where simultaneous events are taken together, all of them are one event, with each item once, in ascending order.
+
     Attributes
     ----------
     code : ndarray of int32
         Places in ``Units.names``.
     offsets : ndarray of int64, shape (units + 1,)
     event : ndarray of int64
-        Row of the event of each item, ascending.
+        Number of the event of each item, ascending.
     time : ndarray of int64
         Of each item, microseconds.
     unit : ndarray of int64, shape (units,)
@@ -61,6 +63,7 @@ class Units:
     where: str
     names: pl.Series
     collapse: bool
+    simultaneous: bool
     required: IntArray
     ends: IntArray
     new_code: CodeArray
@@ -94,6 +97,8 @@ class Units:
             code, time, offsets = self.above[place].astype(np.int32), time[event], item_offsets[offsets]
         elif not np.array_equal(self.new_code, np.arange(len(self.new_code))):
             code = self.new_code[code]
+        if self.simultaneous:
+            code, offsets, event, time = _together(code, offsets, time, len(self.names))
         for wanted in [*([one] for one in self.required), *([self.ends] if len(self.ends) else [])]:
             code, offsets, event, time = _holding(code, offsets, event, time, np.asarray(wanted))
         return Part(code, offsets, event, time, unit)
@@ -106,6 +111,7 @@ def units_of(
     where: str,
     taxonomy: Taxonomy | None = None,
     collapse: bool = False,
+    simultaneous: bool = False,
     required: Sequence[str] = (),
     end: Sequence[str] = (),
 ) -> Units:
@@ -134,6 +140,7 @@ def units_of(
         where,
         names,
         collapse,
+        simultaneous,
         np.array(sorted(codes_of(required, names, "required", where)), dtype=np.int64),
         np.array(sorted(codes_of(end, names, "end", where)), dtype=np.int64),
         np.array([place[name] for name in touchpoints], dtype=np.int32),
@@ -201,6 +208,18 @@ def _of_frame(frame: pl.DataFrame, journeys: Journeys, where: str) -> tuple[Code
     offsets = offsets_of_sorted(journey)
     time = frame["time"].cast(pl.Datetime("us", "UTC")).to_physical().to_numpy()
     return joined["code"].to_numpy(), offsets, time, journey[offsets[:-1]]
+
+
+def _together(
+    code: CodeArray, offsets: IntArray, time: IntArray, n_names: int
+) -> tuple[CodeArray, IntArray, IntArray, IntArray]:
+    """Take events of one unit at one time as one, with each item once, in ascending order."""
+    opens = np.ones(len(code), dtype=np.bool_)
+    opens[1:] = time[1:] != time[:-1]
+    opens[offsets[:-1][np.diff(offsets) > 0]] = True
+    before = np.concatenate(([0], np.cumsum(opens)))  # how many of them begin before an item
+    event, item = np.divmod(np.unique((before[1:] - 1) * n_names + code), max(n_names, 1))
+    return item.astype(np.int32), np.searchsorted(event, before[offsets]), event, time[opens][event]
 
 
 def _holding(

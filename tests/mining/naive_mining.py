@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from hypothesis import strategies as st
 
+from cjm.journeys import Journeys
 from cjm.journeys._build import journeys_from_frame
 from cjm.ragged import Ragged
 
@@ -29,6 +30,13 @@ def journeys_of(rows, gap=SESSION_GAP):
         schema={"person": pl.Int64, "time": pl.Datetime("us", "UTC"), "channel": pl.String, "event": pl.String},
     )
     return journeys_from_frame(frame, gap=gap // timedelta(microseconds=1))
+
+
+def in_buckets(journeys, first):
+    """The same journeys in two buckets (one if the second would be empty)."""
+    buckets = [journeys.filter(pl.col("person") <= first), journeys.filter(pl.col("person") > first)]
+    held = [bucket for part in buckets if part.height for bucket in part._buckets]
+    return Journeys(held, journeys.touchpoints, journeys.schema, rule=journeys.rule, start=0, end=journeys.end)
 
 
 NAMES = ["a", "b", 'c -> "d", e:f', "ż"]

@@ -5,14 +5,13 @@ import polars as pl
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from naive_mining import MINUTE, NAMES, journeys_of, random_rows, read_lists, units
+from naive_mining import MINUTE, NAMES, in_buckets, journeys_of, random_rows, read_lists, units
 from polars.testing import assert_frame_equal
 from sequence_oracle import journeys_of_lists, sequences_in, sequences_of
 
 import cjm
 from cjm.contracts import CONTRACTS
 from cjm.errors import ArgumentError, CjmError
-from cjm.journeys import Journeys
 from cjm.kernels.sequences_index import first_places
 from cjm.kernels.sequences_mine import frequent, pairs_of_items
 from cjm.matching import find
@@ -31,13 +30,6 @@ def rows_of(frame):
 
 def as_dict(frame):
     return dict(rows_of(frame))
-
-
-def in_buckets(journeys, first):
-    """The same journeys in two buckets (one if the second would be empty)."""
-    buckets = [journeys.filter(pl.col("person") <= first), journeys.filter(pl.col("person") > first)]
-    held = [bucket for part in buckets if part.height for bucket in part._buckets]
-    return Journeys(held, journeys.touchpoints, journeys.schema, rule=journeys.rule, start=0, end=journeys.end)
 
 
 @st.composite
