@@ -11,7 +11,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -30,6 +30,7 @@ __all__ = [
     "new_folder",
     "replaced_folder",
     "write_bytes",
+    "write_files",
     "write_text",
 ]
 
@@ -185,18 +186,32 @@ def write_bytes(target: Path, data: bytes) -> None:
     RunError
         If it cannot be written.
     """
+    write_files({target: data})
+
+
+def write_files(files: Mapping[Path, bytes]) -> None:
+    """Write files of one folder, each in the place of a former one in one step; at the end all are safe on disk.
+
+    Raises
+    ------
+    RunError
+        If one cannot be written.
+    """
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-        partial = Path(name)
-        try:
-            with _File(handle) as file:
-                file.write(data)
-                disk.sync(handle)
-            partial.chmod(0o644)
-            disk.rename(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
-        _sync(target.parent)
+        for target, data in files.items():
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+            partial = Path(name)
+            try:
+                with _File(handle) as file:
+                    file.write(data)
+                    disk.sync(handle)
+                partial.chmod(0o644)
+                disk.rename(partial, target)
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
+        if files:
+            _sync(target.parent)
     except OSError as error:
         raise RunError.at(
             f"the file cannot be written ({error.strerror})",

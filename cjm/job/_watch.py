@@ -43,7 +43,8 @@ class Watched:
         What the batch is known by: a hash of its content.
     counts : mapping of str to int
         ``read``, ``set_aside``, ``duplicates``, ``nobody`` (without an identifier that names a person), ``late``,
-        ``waiting`` (all that wait now), ``matches`` and, with ``[decide]``, ``decisions``.
+        ``ahead`` (later than the clock: they wait until the watermark has reached them), ``waiting`` (all that wait
+        now), ``matches`` and, with ``[decide]``, ``decisions``.
     """
 
     folder: Path | None
@@ -101,10 +102,11 @@ def watch(config: Config, batch: str | Path | Sequence[str], *, advance_to: date
             step.rows_in, step.rows_out = counts["read"], events.height
         with steps.step("watch", events.height) as step:
             watcher = _watcher(config)
+            now = fixed_time() or datetime.now(UTC)
             known = 0 if state is None else state.late.height
             parts = []
             if files:
-                matches, state = watcher.update(events, state)
+                matches, state = watcher.update(events, state, now=now)
                 parts.append(matches)
             if advance_to is not None:
                 matches, state = watcher.advance_to(advance_to, state)
@@ -114,10 +116,11 @@ def watch(config: Config, batch: str | Path | Sequence[str], *, advance_to: date
             step.rows_out = found.height
         with steps.step("write", found.height) as step:
             late = state.late[known:]
-            counts |= {"late": late.height, "waiting": state.waiting.height, "matches": found.height}
+            ahead = events.filter(pl.col("time") > now).height if files else 0
+            counts |= {"late": late.height, "ahead": ahead, "waiting": state.waiting.height, "matches": found.height}
             tables = {"matches": found, "late": late}
             if config.decide is not None:
-                tables["decisions"] = decided(config, found, None, fixed_time() or datetime.now(UTC))
+                tables["decisions"] = decided(config, found, None, now)
                 counts["decisions"] = tables["decisions"].height
             folder = home / "batches" / name
             with replaced_folder(folder) as partial:

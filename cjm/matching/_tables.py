@@ -89,8 +89,8 @@ class Compiler:
             else:
                 tests = [_test_expr(test, self.journeys.schema, where) for test in condition]
                 columns = {test.attribute: self.journeys.attribute(test.attribute) for test in condition}
-                passed = pl.DataFrame(columns).select(pl.all_horizontal(tests).alias("passed"))["passed"]
-            self.passed[condition] = passed.fill_null(False).to_numpy()
+                passed = pl.DataFrame(columns).select(pl.all_horizontal(tests).fill_null(False)).to_series()
+            self.passed[condition] = passed.to_numpy()
         return self.passed[condition]
 
 
@@ -107,7 +107,7 @@ def _evaluate(expr: pl.Expr, frame: pl.LazyFrame, where: str) -> pl.Series:
         raise ArgumentError.at(
             f"the expression {expr} gives {passed.dtype}", where=where, hint="A step needs true or false for each event"
         )
-    return passed
+    return passed.fill_null(False)
 
 
 def _test_expr(test: AttributeTest, schema: pl.Schema, where: str) -> pl.Expr:

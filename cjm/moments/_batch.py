@@ -17,25 +17,32 @@ __all__ = ["checked", "no_events", "viewed"]
 
 IntArray = npt.NDArray[np.int64]
 
-_COLUMNS = ("person", "time", "channel", "event")
+_TEXT = ("channel", "event")
+_COLUMNS = ("person", "time", *_TEXT)
 
 
 def checked(events: pl.DataFrame | pl.LazyFrame, needs: Sequence[str]) -> pl.DataFrame:
     """Return the columns that are looked at, of the right types; text as String."""
     columns = [*_COLUMNS, *needs]
-    known = events.collect_schema().names()
+    schema = events.collect_schema()
     for name in columns:
-        if name not in known:
-            raise ArgumentError.unknown("column", name, known, where="Watch, events")
-    frame = events.lazy().select(columns).collect()
-    dtype = frame.schema["time"]
+        if name not in schema:
+            raise ArgumentError.unknown("column", name, schema.names(), where="Watch, events")
+    dtype = schema["time"]
     if not isinstance(dtype, pl.Datetime) or dtype.time_zone is None:
         raise ArgumentError.at(
             f"column 'time' is {dtype}, not a time with a zone", where="Watch, events", hint="Such as journeys.frame"
         )
-    text = pl.col(pl.Categorical, pl.Enum).cast(pl.String)
-    frame = frame.with_columns(text).with_columns(
-        pl.col("time").dt.convert_time_zone("UTC").cast(TIME), pl.col("person").cast(pl.Int64)
+    text = [name for name in columns if name in _TEXT or isinstance(schema[name], (pl.Categorical, pl.Enum))]
+    frame = (
+        events.lazy()
+        .select(columns)
+        .with_columns(
+            pl.col("time").dt.convert_time_zone("UTC").cast(TIME),
+            pl.col("person").cast(pl.Int64),
+            pl.col(text).cast(pl.String),
+        )
+        .collect()
     )
     for name in _COLUMNS:
         if frame[name].null_count():
@@ -44,20 +51,22 @@ def checked(events: pl.DataFrame | pl.LazyFrame, needs: Sequence[str]) -> pl.Dat
                 where="Watch, events",
                 hint="Leave these rows out",
             )
-    return frame.with_columns(pl.col("channel", "event").cast(pl.String))
+    return frame
 
 
 def viewed(events: pl.DataFrame, person: IntArray, needs: Sequence[str]) -> Journeys:
     """Return events as journeys of ``person``, ascending, some without events perhaps; equal times keep their order."""
-    ordered = events.sort("person", "time", maintain_order=True)
-    names = ordered.select((pl.col("channel") + ":" + pl.col("event")).alias("touchpoint"), "channel", "event")
-    touchpoints = names.unique("touchpoint", keep="first").sort("touchpoint")
-    code = names["touchpoint"].cast(pl.Enum(touchpoints["touchpoint"])).to_physical().cast(pl.Int32).to_numpy()
-    edges = np.searchsorted(ordered["person"].to_numpy(), np.append(person, person[-1] + 1 if len(person) else 0))
+    whose, time = events["person"].to_numpy(), events["time"].to_physical().to_numpy()
+    order = np.lexsort((time, whose))
+    named = (events["channel"] + ":" + events["event"]).alias("touchpoint")
+    first = named.arg_unique().to_numpy()
+    touchpoints = pl.DataFrame([names[first] for names in (named, events["channel"], events["event"])])
+    code = named.cast(pl.Enum(touchpoints["touchpoint"])).to_physical().cast(pl.Int32).to_numpy()
+    edges = np.searchsorted(whose[order], np.append(person, person[-1] + 1 if len(person) else 0))
     offsets = edges.astype(np.int64)
-    time = ordered["time"].to_physical().to_numpy()
-    arrays = EventArrays(person, offsets, time, code, np.arange(len(person), dtype=np.int64), offsets)
-    attributes = ordered.select(needs).with_columns(pl.col(pl.String).cast(pl.Categorical))
+    arrays = EventArrays(person, offsets, time[order], code[order], np.arange(len(person), dtype=np.int64), offsets)
+    columns = [events[name][order] for name in needs]
+    attributes = pl.DataFrame([one.cast(pl.Categorical) if one.dtype == pl.String else one for one in columns])
     start, end = (int(time.min()), int(time.max())) if len(time) else (0, 0)
     bucket = MemoryBucket(arrays, attributes)
     return Journeys([bucket], touchpoints, attributes.schema, rule=SessionRule(None), start=start, end=end)

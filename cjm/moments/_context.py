@@ -194,8 +194,8 @@ def _amounts(figure: Running, view: Journeys, compiler: Compiler) -> npt.NDArray
     column = view.attribute(figure.value)
     if not column.dtype.is_numeric():
         raise ArgumentError.at(f"attribute {figure.value!r} is {column.dtype}", where=f"figure {figure.name!r}")
-    values = column.cast(pl.Float64).fill_null(0.0).fill_nan(0.0).to_numpy()
-    return np.where(counts, values, 0.0)
+    values = column.cast(pl.Float64).to_numpy()  # null becomes NaN
+    return np.where(counts & ~np.isnan(values), values, 0.0)
 
 
 def _adder(events: int) -> Callable[..., None]:

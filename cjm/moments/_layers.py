@@ -98,19 +98,18 @@ class Layers:
 def _merged(older: Layer, newer: Layer, idle: Idle, *, last: bool) -> Layer:
     """Return both as one layer; the last one of all need not know persons without rows."""
     _, again = newer.places(older.person)
-    kept = ~again
-    counts = np.diff(older.offsets)
+    kept = np.flatnonzero(~again)
     person = np.concatenate([older.person[kept], newer.person])
-    sizes = np.concatenate([counts[kept], np.diff(newer.offsets)])
-    rows = np.concatenate([older.rows[np.repeat(kept, counts)], newer.rows])
+    begin = np.concatenate([older.offsets[kept], len(older.rows) + newer.offsets[:-1]])
+    stop = np.concatenate([older.offsets[kept + 1], len(older.rows) + newer.offsets[1:]])
     order = np.argsort(person, kind="stable")
-    begin = np.cumsum(sizes) - sizes
-    sizes = sizes[order]
+    sizes = (stop - begin)[order]
     offsets = np.concatenate(([0], np.cumsum(sizes)))
-    rows = rows[np.repeat(begin[order] - offsets[:-1], sizes) + np.arange(len(rows))]
-    live = ~idle(rows)
+    rows = np.concatenate([older.rows, newer.rows])
+    taken = np.repeat(begin[order] - offsets[:-1], sizes) + np.arange(offsets[-1])
+    live = ~idle(rows)[taken]
     sums = np.concatenate(([0], np.cumsum(live)))[offsets]
-    person, rows = person[order], rows[live]
+    person, rows = person[order], rows[taken[live]]
     if last:
         busy = np.flatnonzero(np.diff(sums))
         person, sums = person[busy], np.append(sums[busy], sums[-1])

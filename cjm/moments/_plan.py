@@ -40,7 +40,6 @@ from cjm.kernels.matching_columns import (
     WITHIN,
 )
 from cjm.matching import Compiler, Ran, compile_patterns, known_until, parts_of, ranges_of, run, run_plain, tables_of
-from cjm.moments._batch import no_events, viewed
 from cjm.moments._context import Attributes, Running, as_of, figures
 from cjm.moments._moments import Moment
 from cjm.patterns import Step
@@ -48,6 +47,7 @@ from cjm.patterns import Step
 __all__ = ["Outcome", "Plan"]
 
 IntArray = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 _FEW = 5_000  # events that plain Python matches while the compiler would still be starting
 
@@ -58,19 +58,21 @@ class Outcome:
 
     Attributes
     ----------
-    found : polars.DataFrame
-        MATCHES, and ``number`` (of the moment), ``repeat``, ``pending``, ``fresh`` (false: it was pending before, and
-        its context is not known here).
-    saved : ndarray of int64
-        What to save of the persons; ``WHO`` is their row.
+    rows, saved : ndarray of int64
+        Matches, and what to save of the persons, as the kernel writes them; persons are their places in ``person``.
     suppressed, refused : int
         Matches that came too soon after the last, attempts for which there was no room.
+    person : ndarray of int64
+    context : list of polars.Series
+        What is known as of each event.
     """
 
-    found: pl.DataFrame
+    rows: IntArray
     saved: IntArray
     suppressed: int
     refused: int
+    person: IntArray
+    context: Sequence[pl.Series]
 
 
 class Plan:
@@ -98,7 +100,7 @@ class Plan:
         self.versions = [moment.version(self.context) for moment in moments]
         self.width = HELD_TIMES + self.tables.width
 
-    @property
+    @cached_property
     def needs(self) -> list[str]:
         """The attributes of events that are looked at."""
         selectors = (one for step in self._steps() for one in (step.what, step.unless) if one is not None)
@@ -111,8 +113,8 @@ class Plan:
     def detect(self, journeys: Journeys, complete_until: datetime | None) -> pl.DataFrame:
         """Find all matches in whole journeys."""
         complete = known_until(journeys, complete_until)
-        found = [self.run(bucket, complete).found for bucket in parts_of(journeys, self.patterns)]
-        return self.public(pl.concat(found).filter(~pl.col("pending")))
+        outcomes = [self.run(bucket, complete) for bucket in parts_of(journeys, self.patterns)]
+        return self.public(pl.concat(self.found(one, one.rows[:, PENDING] == 0) for one in outcomes))
 
     def run(
         self,
@@ -166,12 +168,13 @@ class Plan:
             else:
                 with ThreadPoolExecutor(os.cpu_count()) as pool:
                     parts = list(pool.map(one, ranges))
-        rows = np.concatenate([part.rows for part in parts])
         return Outcome(
-            self.found(view, rows) if len(rows) else self.nothing,
+            np.concatenate([part.rows for part in parts]),
             np.concatenate([saved, *(part.saved for part in parts)]),
             sum(part.suppressed for part in parts),
             int(sum(part.refused.sum() for part in parts)),
+            arrays.person,
+            [view.attribute(name) for name in self.schema],
         )
 
     def _with_context(self, view: Journeys, held: IntArray, complete: int, partial: bool) -> tuple[Journeys, IntArray]:
@@ -188,50 +191,52 @@ class Plan:
         schema = columns.schema
         return Journeys([bucket], view.touchpoints, schema, rule=view.rule, start=view.start, end=view.end), saved
 
-    def found(self, view: Journeys, rows: IntArray) -> pl.DataFrame:
-        """Return matches as a frame."""
-        number, end, fresh = rows[:, PATTERN], rows[:, TO_TIME], rows[:, TO] >= 0
-        arrays = view.arrays
-        waits = self.tables.moments[:, WAITS] + 1
-        confirm = [moment.pattern.confirm_us for moment in self.moments]
-        counts = waits[number]
+    @cached_property
+    def _words(self) -> dict[str, pl.Series]:
+        """What a match says that its moment says already, one value a moment."""
+        return {
+            "moment": pl.Series([moment.name for moment in self.moments], dtype=pl.String),
+            "version": pl.Series(self.versions, dtype=pl.String),
+            "pattern": pl.Series([str(moment.pattern) for moment in self.moments], dtype=pl.String),
+            "action": pl.Series([moment.action for moment in self.moments], dtype=pl.String),
+            "confirm": pl.Series([moment.pattern.confirm_us for moment in self.moments], dtype=pl.Int64),
+        }
+
+    def found(self, outcome: Outcome, chosen: Flags) -> pl.DataFrame:
+        """Return chosen matches as MATCHES with ``number`` (of the moment) and ``repeat``, without ``match_id``."""
+        if not chosen.any():
+            return self.nothing
+        rows = outcome.rows[chosen]
+        number, end, last = rows[:, PATTERN], rows[:, TO_TIME], rows[:, TO]
+        words = {name: values[number] for name, values in self._words.items()}
+        counts = self.tables.moments[number, WAITS] + 1
         taken = np.arange(rows.shape[1] - STEP_TIMES) < counts[:, None]
         steps = pl.Series(rows[:, STEP_TIMES:][taken], dtype=pl.Int64).cast(TIME)
         edges = np.repeat(np.arange(len(rows)), counts)
         listed = pl.DataFrame({"row": edges, "steps": steps}).group_by("row", maintain_order=True).agg("steps")["steps"]
-        place = pl.Series(np.where(fresh, rows[:, TO], 0), dtype=pl.Int64)
-        known = pl.Series(fresh)
-        context = [
-            pl.select(pl.when(known).then(view.attribute(name).gather(place) if len(arrays.time) else None).alias(name))
-            .to_series()
-            .cast(dtype)
-            for name, dtype in self.schema.items()
-        ]  # fmt: skip
         return pl.DataFrame(
             {
-                "moment": pl.Series([moment.name for moment in self.moments], dtype=pl.String).gather(number),
-                "version": pl.Series(self.versions, dtype=pl.String).gather(number),
-                "pattern": pl.Series([str(moment.pattern) for moment in self.moments], dtype=pl.String).gather(number),
-                "person": arrays.person[rows[:, PERSON]],
+                "moment": words["moment"],
+                "version": words["version"],
+                "pattern": words["pattern"],
+                "person": outcome.person[rows[:, PERSON]],
                 "start": pl.Series(rows[:, FROM_TIME]).cast(TIME),
                 "end": pl.Series(end).cast(TIME),
                 "span": pl.Series(end - rows[:, FROM_TIME]).cast(pl.Duration("us")),
-                "confirmed_at": (pl.Series(confirm, dtype=pl.Int64).gather(number) + pl.Series(end)).cast(TIME),
-                "steps": listed if len(rows) else pl.Series([], dtype=pl.List(TIME)),
-                "action": pl.Series([moment.action for moment in self.moments], dtype=pl.String).gather(number),
-                **{one.name: one for one in context},
+                "confirmed_at": (words["confirm"] + pl.Series(end)).cast(TIME),
+                "steps": listed,
+                "action": words["action"],
+                **{values.name: values[last].cast(self.schema[values.name]) for values in outcome.context},
                 "number": number,
                 "repeat": rows[:, REPEAT],
-                "pending": rows[:, PENDING] == 1,
-                "fresh": fresh,
             }
         )
 
     @cached_property
     def nothing(self) -> pl.DataFrame:
         """No matches, as ``found`` would return them."""
-        view = viewed(no_events(), np.empty(0, dtype=np.int64), ())
-        return self.found(view, np.empty((0, STEP_TIMES + self.tables.width), dtype=np.int64))
+        kinds = {name: kind for name, kind in CONTRACTS["MATCHES"].columns.items() if name != "match_id"}
+        return pl.DataFrame(schema=kinds | self.schema | {"number": pl.Int64, "repeat": pl.Int64})
 
     def public(self, found: pl.DataFrame) -> pl.DataFrame:
         """Return contract MATCHES: give each match its number, and sort them."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -33,6 +34,8 @@ class WatchState:
         Events received so far: those shown to the moments, those that wait and those that came late.
     batches : tuple of str
         Names of the batches that were taken in under a name.
+    stored : dict
+        Frames that lie on disk, and where.
     """
 
     moments: tuple[tuple[str, str], ...]
@@ -49,6 +52,7 @@ class WatchState:
     suppressed: int = 0
     refused: int = 0
     batches: tuple[str, ...] = ()
+    stored: dict[str, tuple[pl.DataFrame, dict[str, Any]]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from cjm.errors import InputError, RunError
-from cjm.files import write_bytes
+from cjm.files import write_bytes, write_files
 from cjm.moments._layers import Layer, Layers
 from cjm.moments._state import WatchState
 
@@ -32,16 +33,23 @@ def save_state(state: WatchState, folder: Path) -> None:
         raise RunError.at(f"the folder cannot be made ({error.strerror})", where=str(folder)) from error
     head: dict[str, Any] = {"format": _FORMAT, "layers": [], "frames": {}}
     head |= {name: getattr(state, name) for name in _PLAIN}
+    new: dict[Path, bytes] = {}
     for layer in state.layers.layers:
-        if not layer.stored or not (folder / layer.stored["file"]).is_file():
+        if not _there(folder, layer.stored):
             arrays = (layer.person, layer.offsets, layer.rows)
             data = b"".join(np.ascontiguousarray(array, dtype="<i8").tobytes() for array in arrays)
-            layer.stored.update(_put(folder, data), persons=len(layer.person), rows=len(layer.rows))
+            layer.stored.update(_put(folder, data, new), persons=len(layer.person), rows=len(layer.rows))
         head["layers"].append(layer.stored)
     for name in _FRAMES:
-        buffer = io.BytesIO()
-        getattr(state, name).rechunk().write_ipc(buffer)
-        head["frames"][name] = _put(folder, buffer.getvalue())
+        frame = getattr(state, name)
+        former, entry = state.stored.get(name, (None, {}))
+        if former is not frame or not _there(folder, entry):
+            buffer = io.BytesIO()
+            frame.write_ipc(buffer)
+            entry = _put(folder, buffer.getvalue(), new)
+            state.stored[name] = (frame, entry)
+        head["frames"][name] = entry
+    write_files(new)
     text = json.dumps(head, ensure_ascii=False, sort_keys=True)
     write_bytes(folder / _HEAD, json.dumps({"sha256": _hash(text.encode()), "state": text}).encode())
     used = {entry["file"] for entry in (*head["layers"], *head["frames"].values())}
@@ -81,13 +89,18 @@ def open_state(folder: Path) -> WatchState:
     return WatchState(layers=Layers(layers), **parts)
 
 
-def _put(folder: Path, data: bytes) -> dict[str, Any]:
-    """Write a file that is named by its content, unless it is there."""
+def _put(folder: Path, data: bytes, new: dict[Path, bytes]) -> dict[str, Any]:
+    """Return the entry of a file that is named by its content; it is to be written unless it is there."""
     digest = _hash(data)
-    path = folder / f"{digest[:32]}.bin"
-    if not path.is_file() or path.stat().st_size != len(data):
-        write_bytes(path, data)
-    return {"file": path.name, "sha256": digest, "bytes": len(data)}
+    entry: dict[str, Any] = {"file": f"{digest[:32]}.bin", "sha256": digest, "bytes": len(data)}
+    if not _there(folder, entry):
+        new[folder / entry["file"]] = data
+    return entry
+
+
+def _there(folder: Path, entry: Mapping[str, Any]) -> bool:
+    path = folder / entry.get("file", "")
+    return path.is_file() and bool(path.stat().st_size == entry["bytes"])
 
 
 def _get(folder: Path, entry: dict[str, Any]) -> bytes:

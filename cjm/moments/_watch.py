@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from cjm.contracts import TIME
 from cjm.durations import Duration, to_us
 from cjm.errors import ArgumentError
-from cjm.kernels.matching_columns import PLACE, PLACES
+from cjm.kernels.matching_columns import PATTERN, PENDING, PERSON, PLACE, PLACES, TO
 from cjm.matching import Compiler
 from cjm.moments._batch import checked, no_events, viewed
 from cjm.moments._context import Running
@@ -21,8 +22,11 @@ from cjm.moments._layers import Idle, IntArray, Layer, Layers
 from cjm.moments._moments import Moment, check_moments
 from cjm.moments._plan import Plan
 from cjm.moments._state import NEVER, WatchState
+from cjm.ragged import places_in_sorted
 
 __all__ = ["Watch"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Watch:
@@ -30,9 +34,9 @@ class Watch:
 
     Any way of cutting the log into batches gives the same matches, as one pass over all of it would. Events count in
     the order of their times and, where these are equal, of their arrival. They are shown to the moments up to the
-    watermark: the latest time seen, less ``lateness``. Events above it wait; what comes below it is late, is set aside
-    in ``state.late``, and changes nothing until :meth:`repair`. An absence is certain when no event of its window can
-    come any more.
+    watermark: the latest time seen that is not after the clock, less ``lateness``. Events above it wait; what comes
+    below it is late, is set aside in ``state.late``, and changes nothing until :meth:`repair`. An absence is certain
+    when no event of its window can come any more.
 
     Parameters
     ----------
@@ -91,7 +95,7 @@ class Watch:
         return f"Watch({', '.join(moment.name for moment in self.moments)})"
 
     def update(
-        self, events: pl.DataFrame | pl.LazyFrame, state: WatchState | None = None
+        self, events: pl.DataFrame | pl.LazyFrame, state: WatchState | None = None, *, now: datetime | None = None
     ) -> tuple[pl.DataFrame, WatchState]:
         """Take a batch in.
 
@@ -102,6 +106,9 @@ class Watch:
             ``journeys.frame``; in order of arrival.
         state : WatchState, optional
             From the batch before; without it this is the first. A moment that has changed since begins anew.
+        now : datetime, optional
+            The time, with a zone. Events after it come from a clock that is wrong: they do not move the watermark, and
+            wait until it has reached them. Default: the clock of the machine.
 
         Returns
         -------
@@ -112,25 +119,26 @@ class Watch:
         Raises
         ------
         ArgumentError
-            If a column is missing or of the wrong type.
+            If a column is missing or of the wrong type, or ``now`` has no zone.
         InputError
             For null in ``person``, ``time``, ``channel`` or ``event``.
         """
+        clock = _instant(datetime.now(UTC) if now is None else now, "Watch.update, now")
         batch = checked(events, self._plan.needs)
         state = self._taken_up(state)
-        time = batch["time"].to_physical()
-        late = time <= state.complete
-        source = pl.col("channel") if self.sources else pl.lit("").alias("channel")
-        latest = batch.group_by(source).agg(pl.col("time").to_physical().max()).drop_nulls().rows()
-        seen = dict(state.seen) | {name: max(state.seen.get(name, NEVER), most) for name, most in latest}
-        wanted = [seen.get(source, NEVER) for source in self.sources or ("",)]
-        reached = max(state.reached, min(wanted) - self.lateness_us) if min(wanted) > NEVER else state.reached
+        time = batch["time"].to_physical().to_numpy()
+        late, rest = _parted(batch, time <= state.complete)
+        trusted = time <= clock
+        counted = {name: trusted & (batch["channel"] == name).to_numpy() for name in self.sources} or {"": trusted}
+        latest = {name: int(time[rows].max(initial=state.seen.get(name, NEVER))) for name, rows in counted.items()}
+        slowest = min(latest.values())
+        reached = max(state.reached, slowest - self.lateness_us) if slowest > NEVER else state.reached
         state = replace(
             state,
-            seen=seen,
+            seen=dict(state.seen) | latest,
             events=state.events + batch.height,
-            late=_joined(state.late, batch.filter(late)) if late.any() else state.late,
-            waiting=_joined(state.waiting, batch.filter(~late) if late.any() else batch),
+            late=_joined(state.late, late),
+            waiting=_joined(state.waiting, rest),
         )
         return self._shown(state, reached, max(state.complete, reached - 1))
 
@@ -146,10 +154,8 @@ class Watch:
         ArgumentError
             For a time without a zone.
         """
-        if not isinstance(time, datetime) or time.tzinfo is None:
-            raise ArgumentError.at(f"{time!r} is no datetime with a time zone", where="Watch.advance_to")
+        at = _instant(time, "Watch.advance_to")
         state = self._taken_up(state)
-        at = int(pl.Series([time]).cast(TIME).to_physical()[0])
         return self._shown(state, max(state.reached, at), max(state.complete, at))
 
     def repair(self, history: pl.DataFrame | pl.LazyFrame, state: WatchState) -> tuple[pl.DataFrame, WatchState]:
@@ -199,29 +205,20 @@ class Watch:
         """Show the events up to ``reached`` to the moments, and decide what is certain by ``complete``."""
         plan = self._plan
         state = replace(state, reached=reached, complete=complete)
-        ready = state.waiting["time"].to_physical() <= reached
-        due = state.pending.filter(pl.col("confirmed_at").to_physical() <= complete)
-        events, later = state.waiting, state.waiting.clear()
-        if not ready.all():
-            events, later = events.filter(ready), events.filter(~ready)
-        person = np.unique(np.concatenate([events["person"].to_numpy(), due["person"].to_numpy()]))
+        events, later = _parted(state.waiting, state.waiting["time"].to_physical().to_numpy() <= reached)
+        due = state.pending["confirmed_at"].to_physical().to_numpy() <= complete
+        person = np.unique(np.concatenate([events["person"].to_numpy(), state.pending["person"].to_numpy()[due]]))
         if not len(person):
             return plan.nobody, state
         held, held_at = state.layers.rows_of(person, state.width)
         view = viewed(events, person, plan.needs)
         outcome = plan.run(view, complete, held=held, held_at=held_at, partial=True)
-        found, pending = outcome.found, state.pending
-        if pending.height:
-            touched = pending["person"].is_in(pl.Series(person).implode())
-            again = found.filter(~pl.col("fresh")).select("moment", "person", "repeat", "pending", "fresh")
-            known = pending.filter(touched).drop("repeat", "pending", "fresh")
-            kept = known.join(again, on=["moment", "person"], how="inner", maintain_order="left")
-            found = pl.concat([found.filter("fresh"), kept.select(found.columns)])
-            pending = pending.filter(~touched)
-        return plan.public(found.filter(~pl.col("pending"))), replace(
+        fresh, still = outcome.rows[:, TO] >= 0, outcome.rows[:, PENDING] == 1
+        pending, certain = _settled(state.pending, outcome.rows[~fresh], person)
+        return plan.public(_joined(certain, plan.found(outcome, fresh & ~still))), replace(
             state,
             layers=state.layers.with_layer(Layer.of(person, outcome.saved), self._idle(complete)),
-            pending=pl.concat([pending, found.filter("pending")]),
+            pending=_joined(pending, plan.found(outcome, fresh & still)),
             waiting=later,
             suppressed=state.suppressed + outcome.suppressed,
             refused=state.refused + outcome.refused,
@@ -284,10 +281,35 @@ class Watch:
         )
 
 
+def _instant(time: datetime, where: str) -> int:
+    if not isinstance(time, datetime) or time.tzinfo is None:
+        raise ArgumentError.at(f"{time!r} is no datetime with a time zone", where=where)
+    return (time - _EPOCH) // timedelta(microseconds=1)
+
+
+def _parted(frame: pl.DataFrame, chosen: npt.NDArray[np.bool_]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the rows that are chosen, and the others."""
+    count = np.count_nonzero(chosen)
+    if count in (0, len(chosen)):
+        return (frame, frame.clear()) if count else (frame.clear(), frame)
+    return frame.filter(chosen), frame.filter(~chosen)
+
+
+def _settled(pending: pl.DataFrame, again: IntArray, person: IntArray) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return which matches are pending still, and which are certain.
+
+    Those of ``person`` that are not in ``again`` came to nothing. A person has one pending match of a moment at most.
+    """
+    place = places_in_sorted(person, pending["person"].to_numpy())
+    keys, wanted = again[:, PERSON] << 32 | again[:, PATTERN], place << 32 | pending["number"].to_numpy()
+    still, certain = (np.isin(wanted, keys[again[:, PENDING] == flag]) for flag in (1, 0))
+    return _parted(pending, still | (place < 0))[0], _parted(pending, certain)[0]
+
+
 def _joined(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     if before.is_empty() or after.is_empty():
         return after if before.is_empty() else before
-    return pl.concat([before, after], how="diagonal_relaxed")
+    return pl.concat([before, after], how="diagonal_relaxed", rechunk=True)
 
 
 def _check_touchpoints(moments: Sequence[Moment], touchpoints: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """``cjm watch``: batches from files, once each, and killed at any time."""
 
+import json
 import multiprocessing
 import random
 import shutil
@@ -119,6 +120,18 @@ def test_late_rows_are_set_aside_and_counted(home: Path) -> None:
     late = pl.read_parquet(done.folder / "late.parquet")
     counts = done.counts
     assert late.height == counts["late"] == counts["read"] - counts["nobody"] > 0
+
+
+def test_rows_from_the_future_wait_and_are_counted(home: Path) -> None:
+    config = job.load_config(home / "cjm.toml")
+    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86_400))
+    batch = home / "web" / "0.csv"
+    batch.write_text(batch.read_text() + f"\n{soon},visit,k,c1,1")
+    done = job.watch(config, batch)
+    assert (done.counts["read"], done.counts["ahead"]) == (121, 1)
+    told = json.loads((done.folder / "run.json").read_text())
+    assert told["watermark"].startswith("2026-01-")
+    assert job.watch(config, batches(home)[1]).counts["late"] == 0
 
 
 def test_one_at_a_time(home: Path) -> None:

@@ -104,11 +104,29 @@ def test_repair_adds_and_withdraws():
 
 def test_the_slowest_source_moves_the_watermark():
     watch = Watch([Moment("pair", "w:a -> s:b within 9h")], sources=["w", "s"])
-    matches, state = watch.update(events("0 w:a, 700000 w:a"))
+    matches, state = watch.update(events("0 w:a, 5000 w:a"))
     assert state.watermark is None
     matches, state = watch.update(events("2 s:b, 3 s:x"), state)
     assert ends(matches) == [hours(2)]
     assert state.watermark == hours(3)
+
+
+def test_a_clock_that_is_ahead_does_not_move_the_watermark():
+    watch = Watch([Moment("pair", "w:a -> w:b within 9h"), Moment("later", "s:x")])
+    batch = events("0 w:a, 700000 s:x, 1 w:c")  # the second is of the year 2105
+    matches, state = watch.update(batch)
+    assert (state.watermark, state.waiting["channel"].to_list()) == (hours(1), ["s"])
+    matches, state = watch.update(events("2 w:b"), state)
+    assert ends(matches) == [hours(2)]
+    assert state.late.is_empty()
+    matches, state = watch.advance_to(hours(700_000), state)
+    assert matches["moment"].to_list() == ["later"]
+    _, state = watch.update(batch, now=hours(0.5))
+    assert (state.watermark, state.waiting.height) == (hours(0), 2)
+    _, by_source = Watch(watch.moments, sources=["w", "s"]).update(batch, now=hours(5))
+    assert by_source.watermark is None
+    with pytest.raises(ArgumentError, match="time zone"):
+        watch.update(batch, now=datetime(2026, 1, 1))
 
 
 def test_once_per_counts_from_the_last_that_counted():
