@@ -9,17 +9,19 @@ import numpy as np
 import polars as pl
 
 from cjm.errors import ArgumentError
+from cjm.files import new_folder
 from cjm.identity._assignment import Assignment
 from cjm.identity._evidence import Declared, Evidence, Part, Policy
-from cjm.identity._folder import read_store, read_table, write_store
 from cjm.identity._identities import Identities
 from cjm.identity._merge import Refused
 from cjm.identity._names import Names
 from cjm.identity._numbers import Numbers, hash_ids
+from cjm.stores import check_file, read_manifest, read_table, write_manifest, write_table
 
 __all__ = ["open_identities", "write_identities"]
 
 _VERSION = 1
+_WHAT = "identities"
 _DECLARED = ("a", "b", "since", "until", "source")
 _REFUSED = ("a", "b", "rule", "events")
 _LABELS = ("person", "reason", "known")
@@ -66,7 +68,9 @@ def write_identities(evidence: Evidence, found: Assignment, numbers: Numbers, pa
         labels = {name: getattr(found, name)[rows] for name in _LABELS}
         tables[f"events-{number:04d}"] = pl.DataFrame({"time": part.time, **codes, **labels})
         start = rows.stop
-    write_store(path, manifest, tables)
+    with new_folder(path) as folder:
+        files = {name: write_table(folder / f"{name}.parquet", table) for name, table in tables.items()}
+        write_manifest(folder, {**manifest, "files": files})
 
 
 def _mark_of(salt: str | bytes) -> int:
@@ -107,15 +111,17 @@ def open_identities(path: str | Path, *, salt: str | bytes | None = None) -> Ide
     1
     """
     folder = Path(path).absolute()
-    manifest = read_store(folder, _VERSION, "identities")
+    manifest = read_manifest(folder, _VERSION, _WHAT)
+    for name, mark in manifest["files"].items():
+        check_file(folder / f"{name}.parquet", mark, _WHAT)
     if manifest["salt"] != (None if salt is None else _mark_of(salt)):
         raise ArgumentError.at("not the salt that the identities were made with", where="open_identities(salt=...)")
     nodes, declared, refused, apart, erased = (
-        read_table(folder, name) for name in ("nodes", "declared", "refused", "apart", "erased")
+        _read(folder, name) for name in ("nodes", "declared", "refused", "apart", "erased")
     )
     parts, labels = [], []
     for number in range(manifest["parts"]):
-        events = read_table(folder, f"events-{number:04d}")
+        events = _read(folder, f"events-{number:04d}")
         codes = [events[f"node {kind}"].to_numpy() for kind in range(len(manifest["kinds"]))]
         parts.append(Part(None, events["time"].to_numpy(), np.stack(codes)))
         labels.append(events.select(_LABELS))
@@ -128,11 +134,11 @@ def open_identities(path: str | Path, *, salt: str | bytes | None = None) -> Ide
         declared=Declared(*(declared[name].to_numpy() for name in _DECLARED)),
         sources=tuple(manifest["sources"]),
         apart=np.stack([apart["a"].to_numpy(), apart["b"].to_numpy()], axis=1),
-        consent=read_table(folder, "consent"),
+        consent=_read(folder, "consent"),
         erased=erased["node"].to_numpy(),
         marks=erased["mark"].to_numpy(),
         key=bytes.fromhex(manifest["key"]),
-        dropped=read_table(folder, "dropped"),
+        dropped=_read(folder, "dropped"),
         blocked={kind: tuple(texts) for kind, texts in manifest["blocked"].items()},
         ignored=tuple(manifest["ignored"]),
     )
@@ -146,3 +152,7 @@ def open_identities(path: str | Path, *, salt: str | bytes | None = None) -> Ide
     )
     of = nodes["number"].to_numpy()
     return Identities(evidence, found, Numbers(of, np.sort(of[of >= 0])))
+
+
+def _read(folder: Path, name: str) -> pl.DataFrame:
+    return read_table(folder / f"{name}.parquet", _WHAT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ import polars as pl
 
 from cjm.files import created, new_folder, write_text
 from cjm.progress import Step, Steps
+from cjm.stores import digest, mark_of
 
 __all__ = ["Found", "Stage", "TableFiles", "Work", "fixed_time"]
 
@@ -114,7 +114,7 @@ class Work:
 
     def __init__(self, target: Path, plan: Mapping[str, Any], now: datetime) -> None:
         self.folder = target.with_name(f".{target.name}.work")
-        mark = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
+        mark = mark_of(plan)
         held = self._held()
         if held.get("plan") != mark:
             self.remove()
@@ -158,7 +158,7 @@ class Work:
                     frame.write_parquet(file)
             rest = {key: value for key, value in vars(found).items() if key != "tables"}
             files = sorted(path for path in folder.rglob("*") if path.is_file())
-            marks = {path.relative_to(folder).as_posix(): _digest(path) for path in files}
+            marks = {path.relative_to(folder).as_posix(): digest(path) for path in files}
             manifest = {**rest, "tables": list(found.tables), "step": asdict(step), "files": marks}
             with created(folder / _MANIFEST) as file:
                 file.write(json.dumps(manifest, ensure_ascii=False, indent=2).encode())
@@ -169,7 +169,7 @@ class Work:
         folder = self.folder / name
         try:
             manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-            intact = all(_digest(folder / file) == mark for file, mark in manifest["files"].items())
+            intact = all(digest(folder / file) == mark for file, mark in manifest["files"].items())
         except (OSError, ValueError, KeyError):
             intact = False
         if intact:
@@ -192,8 +192,3 @@ def _stage(folder: Path, manifest: Mapping[str, Any]) -> Stage:
         warnings=manifest["warnings"],
         step=Step(**manifest["step"]),
     )
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from cjm.errors import ArgumentError, InputError
-from cjm.files import created, new_folder
+from cjm.files import new_folder
 from cjm.journeys._arrays import EventArrays
 from cjm.journeys._sessions import SessionRule
+from cjm.stores import check_file, check_size, read_manifest, read_table, write_manifest, write_table
 
 if TYPE_CHECKING:
     from cjm.journeys._core import Journeys
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["StoredBucket", "open_journeys", "write_bucket", "write_journeys"]
 
 _VERSION = 2
-_MANIFEST = "manifest.json"
-_AGAIN = "Build and write the journeys again"
+_WHAT = "journeys"
 
 
 class StoredBucket:
@@ -79,9 +77,9 @@ class StoredBucket:
     def _read(self, part: str, wanted: Any = None) -> pl.DataFrame:
         ((name, mark),) = [(name, mark) for name, mark in self._files.items() if f"-{part}." in name]
         if name not in self._checked:
-            _check(self._folder, name, mark)
+            check_file(self._folder / name, mark, _WHAT)
             self._checked.add(name)
-        return _read_table(self._folder / name, wanted)
+        return read_table(self._folder / name, _WHAT, wanted)
 
 
 def write_bucket(folder: Path, number: int, arrays: EventArrays, attributes: pl.DataFrame) -> dict[str, Any]:
@@ -99,7 +97,7 @@ def write_bucket(folder: Path, number: int, arrays: EventArrays, attributes: pl.
     files = {}
     for part, table in tables.items():
         name = f"bucket-{number:04d}-{part}.parquet"
-        files[name] = _write_table(folder / name, table, dictionary=["__code", *texts] if part == "events" else [])
+        files[name] = _write(folder / name, table, dictionary=["__code", *texts] if part == "events" else [])
     return {
         "events": len(arrays.time),
         "persons": len(arrays.person),
@@ -123,12 +121,12 @@ def write_journeys(journeys: Journeys, path: str | Path, *, bucket_events: int) 
     texts = [name for name, dtype in journeys.schema.items() if isinstance(dtype, pl.Categorical)]
     used = {name: _used(journeys, name) for name in texts}
     with new_folder(Path(path)) as folder:
-        marks = {"touchpoints.parquet": _write_table(folder / "touchpoints.parquet", journeys.touchpoints)}
+        marks = {"touchpoints.parquet": _write(folder / "touchpoints.parquet", journeys.touchpoints)}
         for number, (name, codes) in enumerate(used.items()):
             dictionary = pl.DataFrame({name: pl.Series(codes).cat.to(journeys.schema[name]).cast(pl.String)})
-            marks[f"texts-{number:04d}.parquet"] = _write_table(folder / f"texts-{number:04d}.parquet", dictionary)
+            marks[f"texts-{number:04d}.parquet"] = _write(folder / f"texts-{number:04d}.parquet", dictionary)
         empty = pl.DataFrame(schema=journeys.schema).with_columns(pl.col(pl.Categorical).cast(pl.String))
-        marks["schema.parquet"] = _write_table(folder / "schema.parquet", empty)
+        marks["schema.parquet"] = _write(folder / "schema.parquet", empty)
         entries = [
             write_bucket(folder, number, arrays, attributes)
             for number, (arrays, attributes) in enumerate(_pieces(journeys, used, bucket_events))
@@ -142,8 +140,7 @@ def write_journeys(journeys: Journeys, path: str | Path, *, bucket_events: int) 
             "files": marks,
             "buckets": entries,
         }
-        with created(folder / _MANIFEST) as file:
-            file.write(json.dumps({**manifest, "checksum": _checksum(manifest)}, indent=2).encode())
+        write_manifest(folder, manifest)
 
 
 def _used(journeys: Journeys, name: str) -> npt.NDArray[np.uint32]:
@@ -194,35 +191,21 @@ def open_journeys(path: str | Path) -> Journeys:
     from cjm.journeys._core import Journeys
 
     folder = Path(path).absolute()  # also if the working directory changes before events are read
-    try:
-        manifest = json.loads((folder / _MANIFEST).read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError.at(
-            "no stored journeys here", where=str(folder), hint="Give the folder that journeys.write made"
-        ) from error
-    if not isinstance(manifest, dict) or manifest.get("version") != _VERSION:
-        raise InputError.at(
-            f"not stored by format version {_VERSION}, which this version of cjm reads",
-            where=str(folder),
-            hint="Build the journeys again and write them to a new folder",
-        )
-    checksum = manifest.pop("checksum", None)
-    if checksum != _checksum(manifest):
-        raise InputError.at("the manifest is damaged", where=str(folder / _MANIFEST), hint=_AGAIN)
+    manifest = read_manifest(folder, _VERSION, _WHAT)
     for name, mark in manifest["files"].items():
-        _check(folder, name, mark)
+        check_file(folder / name, mark, _WHAT)
     for entry in manifest["buckets"]:
         for name, mark in entry["files"].items():
-            _check_size(folder, name, mark)
+            check_size(folder / name, mark, _WHAT)
     dictionaries = {}
     for number, name in enumerate(manifest["texts"]):
-        texts = _read_table(folder / f"texts-{number:04d}.parquet")[name]
+        texts = read_table(folder / f"texts-{number:04d}.parquet", _WHAT)[name]
         dictionaries[name] = texts.cast(pl.Categorical(pl.Categories.random()))
-    schema = _read_table(folder / "schema.parquet").schema
+    schema = read_table(folder / "schema.parquet", _WHAT).schema
     rule = manifest["rule"]
     return Journeys(
         [StoredBucket(folder, entry, dictionaries) for entry in manifest["buckets"]],
-        _read_table(folder / "touchpoints.parquet"),
+        read_table(folder / "touchpoints.parquet", _WHAT),
         pl.Schema({name: dictionaries[name].dtype if name in dictionaries else schema[name] for name in schema}),
         rule=SessionRule(rule["gap"], tuple(rule["start_on"]), tuple(rule["end_on"]), rule["day_in"]),
         start=manifest["start_us"],
@@ -230,58 +213,14 @@ def open_journeys(path: str | Path) -> Journeys:
     )
 
 
-def _write_table(path: Path, table: pl.DataFrame, dictionary: Sequence[str] = ()) -> dict[str, Any]:
-    """Write a Parquet file in one row group; return its size and hash."""
+def _write(path: Path, table: pl.DataFrame, dictionary: Sequence[str] = ()) -> dict[str, Any]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        with created(path) as file:
-            pq.write_table(
-                table.to_arrow(),
-                file,
-                compression="lz4",
-                use_dictionary=list(dictionary),
-                write_page_checksum=True,
-                row_group_size=max(table.height, 1),
-            )
+        return write_table(path, table, dictionary)
     except pa.ArrowException as error:
         raise InputError.at(
             f"an attribute is of a type that cannot be stored ({error})",
             where=f"types {', '.join(sorted({str(dtype) for dtype in table.dtypes}))}",
             hint="Name the columns to carry along with attributes=[...], or give it another type",
         ) from error
-    return {"bytes": path.stat().st_size, "sha256": _digest(path)}
-
-
-def _read_table(path: Path, wanted: Any = None) -> pl.DataFrame:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            names = [name for name in file.schema_arrow.names if wanted is None or wanted(name)]
-            return cast("pl.DataFrame", pl.from_arrow(file.read(names, use_threads=False)))
-    except (OSError, pa.ArrowException) as error:
-        raise InputError.at("the file is missing or damaged", where=str(path), hint=_AGAIN) from error
-
-
-def _check_size(folder: Path, name: str, mark: Mapping[str, Any]) -> None:
-    path = folder / name
-    if not path.is_file() or path.stat().st_size != mark["bytes"]:
-        raise InputError.at("the file is missing or damaged", where=str(path), hint=_AGAIN)
-
-
-def _check(folder: Path, name: str, mark: Mapping[str, Any]) -> None:
-    _check_size(folder, name, mark)
-    if _digest(folder / name) != mark["sha256"]:
-        raise InputError.at("the file is missing or damaged", where=str(folder / name), hint=_AGAIN)
-
-
-def _checksum(manifest: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
