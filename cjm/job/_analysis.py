@@ -159,23 +159,21 @@ class Analysis:
         journeys = cjm.build_journeys(self._log, self._people, person=person, **rule)
         journeys = for_analysis(self._config, journeys, self._people, found)
         journeys.write(folder / "store")
-        found.tables["journey_events"] = journeys.frame.collect()
-        found.tables["sessions"] = journeys.sessions.collect()
-        found.tables["persons"] = journeys.persons.collect()
-        tied = sum(_tied(bucket) for bucket in journeys.buckets())
-        if tied > 0.01 * journeys.height:
+        stored = cjm.open_journeys(folder / "store")
+        found.parts["journey_events"] = (bucket.frame.collect() for bucket in stored.buckets())
+        found.parts["sessions"] = (bucket.sessions.collect() for bucket in stored.buckets())
+        found.parts["persons"] = (bucket.persons.collect() for bucket in stored.buckets())
+        tied = sum(_tied(bucket) for bucket in stored.buckets())
+        if tied > 0.01 * stored.height:
             found.warnings.append(
-                f"{tied:,} of {journeys.height:,} events share person and time with the one before; their order is "
+                f"{tied:,} of {stored.height:,} events share person and time with the one before; their order is "
                 "that of the rows (or of the column that the source names with order)"
             )
-        first, last = (datetime.fromtimestamp(us / 1e6, UTC) for us in (journeys.start, journeys.end))
+        first, last = (datetime.fromtimestamp(us / 1e6, UTC) for us in (stored.start, stored.end))
         found.period = (f"{first:%Y-%m-%dT%H:%M:%SZ}", f"{last:%Y-%m-%dT%H:%M:%SZ}")
-        found.counts = {
-            name: found.tables[table].height
-            for name, table in {"events": "journey_events", "persons": "persons", "sessions": "sessions"}.items()
-        }
-        step.rows_out = journeys.height
-        self._journeys = journeys  # it need not be read back from disk
+        persons, sessions = (table.select(pl.len()).collect().item() for table in (stored.persons, stored.sessions))
+        found.counts = {"events": stored.height, "persons": persons, "sessions": sessions}
+        step.rows_out = stored.height
 
     def _measure(self, folder: Path, found: Found, step: Step) -> None:
         config, journeys = self._config, self._journeys
