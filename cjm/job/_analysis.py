@@ -83,7 +83,7 @@ class Analysis:
         self._take("measure", lambda: self._journeys.height, self._measure)
         self._take("mine", lambda: self._journeys.height, self._mine)
         if config.churn is not None:
-            self._take("paths to churn", lambda: len(self._journeys.arrays.person), self._churn)
+            self._take("paths to churn", lambda: self.counts["persons"], self._churn)
         if config.moments:
             self._take("moments", lambda: self._journeys.height, self._moments)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -37,7 +38,8 @@ def at_risk(config: Config, journeys: Journeys, people: Identities | None, warni
     for column in filter(None, [*churn.covariates, churn.by, churn.entry]):
         if column not in table.columns:
             raise ConfigError.unknown("column", column, table.columns, where=f"[churn] persons, {churn.persons}")
-    known = table.filter(pl.col("person").is_in(journeys.arrays.person))
+    seen = journeys.persons.select("person", "first_seen").collect()
+    known = table.join(seen.select("person"), on="person", how="semi", maintain_order="left")
     unseen = table.height - known.height
     if unseen:
         warnings.append(f"{churn.persons}: {unseen:,} of {table.height:,} persons have no event and are left out")
@@ -55,17 +57,16 @@ def at_risk(config: Config, journeys: Journeys, people: Identities | None, warni
             hint=f"Compare its column {churn.persons_id!r} with the identifiers of the sources",
         )
     if churn.entry is not None:
-        known = known.with_columns(entry=_not_before_the_log(known[churn.entry], journeys, churn.persons))
+        known = known.with_columns(entry=_not_before(seen["first_seen"].min(), known[churn.entry], churn.persons))
     return known.sort("person")
 
 
-def _not_before_the_log(entry: pl.Series, journeys: Journeys, table: str) -> pl.Series:
+def _not_before(start: Any, entry: pl.Series, table: str) -> pl.Series:
     if not isinstance(entry.dtype, pl.Datetime) or entry.dtype.time_zone is None:
         raise InputError.at(
             f"column {entry.name!r} is {entry.dtype}", where=f"[churn] entry, {table}", hint="Store times with a zone"
         )
-    start = pl.lit(int(journeys.arrays.time.min())).cast(TIME)
-    return pl.select(pl.max_horizontal(entry.dt.convert_time_zone("UTC").cast(TIME), start)).to_series()
+    return pl.select(pl.max_horizontal(entry.dt.convert_time_zone("UTC").cast(TIME), pl.lit(start))).to_series()
 
 
 def with_person(table: pl.DataFrame, kind: str, config: Config, people: Identities | None, where: str) -> pl.DataFrame:
