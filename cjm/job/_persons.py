@@ -11,14 +11,15 @@ import polars as pl
 from cjm.contracts import TIME
 from cjm.errors import ConfigError, InputError
 from cjm.events import Source, clean_ids, to_utc
-from cjm.identity import Identities, person_numbers
+from cjm.identity import person_numbers
 from cjm.job._config import Config
+from cjm.job._people import People
 from cjm.journeys import Journeys
 
 __all__ = ["at_risk", "read_table", "with_person"]
 
 
-def at_risk(config: Config, journeys: Journeys, people: Identities | None, warnings: list[str]) -> pl.DataFrame | None:
+def at_risk(config: Config, journeys: Journeys, people: People | None, warnings: list[str]) -> pl.DataFrame | None:
     """Return the persons at risk with their attributes, or None for everybody.
 
     They are the rows of the table that ``[churn] persons`` names. Without one they are the persons with an identifier
@@ -69,7 +70,7 @@ def _not_before(start: Any, entry: pl.Series, table: str) -> pl.Series:
     return pl.select(pl.max_horizontal(entry.dt.convert_time_zone("UTC").cast(TIME), pl.lit(start))).to_series()
 
 
-def with_person(table: pl.DataFrame, kind: str, config: Config, people: Identities | None, where: str) -> pl.DataFrame:
+def with_person(table: pl.DataFrame, kind: str, config: Config, people: People | None, where: str) -> pl.DataFrame:
     """Replace the column of a table that holds identifiers of a kind by ``person`` (null where it was never seen)."""
     if kind not in table.columns:
         raise ConfigError.unknown("column", kind, table.columns, where=where)
