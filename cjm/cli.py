@@ -109,19 +109,17 @@ def report(
     folder: Annotated[Path, typer.Argument(help="The output folder of a run.", show_default=False)],
 ) -> None:
     """Draw the report of a finished run again from its tables."""
-    import polars as pl
-
+    from cjm.job import TableFiles
     from cjm.report import write_report
 
     manifest = folder / "run.json"
     if not manifest.is_file():
         raise ConfigError.at("there is no run.json", where=str(folder), hint="Give the output folder of a run")
-    tables = {path.stem: pl.read_parquet(path) for path in sorted((folder / "tables").glob("*.parquet"))}
     try:
         run = json.loads(manifest.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError.at("the manifest is damaged", where=str(manifest), hint="Run again") from error
-    write_report(tables, run, folder / "report.html")
+    write_report(TableFiles(folder / "tables"), run, folder / "report.html")
     typer.echo(f"report: {folder / 'report.html'}")
 
 

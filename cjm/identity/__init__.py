@@ -4,6 +4,7 @@ from cjm.identity._errors import identity_errors
 from cjm.identity._evaluate import evaluate_identities
 from cjm.identity._identities import Identities
 from cjm.identity._numbers import hash_ids, person_numbers
+from cjm.identity._persons_in import persons_in
 from cjm.identity._stitch import stitch
 from cjm.identity._store import open_identities
 
@@ -14,5 +15,6 @@ __all__ = [
     "identity_errors",
     "open_identities",
     "person_numbers",
+    "persons_in",
     "stitch",
 ]

@@ -11,12 +11,12 @@ import numpy.typing as npt
 import polars as pl
 
 from cjm.errors import ArgumentError
-from cjm.identifiers import clean_ids
 from cjm.identity._assignment import REASONS, Assignment
 from cjm.identity._coding import Coded, code, times
 from cjm.identity._evidence import Evidence, Log
 from cjm.identity._frames import alias_frame, conflict_frame, known_since, link_frame, map_frame, present
 from cjm.identity._numbers import Numbers
+from cjm.identity._persons_in import persons_in
 from cjm.identity._policy import describe
 from cjm.identity._tables import LinkTables, Table
 
@@ -247,19 +247,7 @@ class Identities:
         >>> people.with_person(crm, "customer").select(pl.col("person").is_not_null(), "plan").rows()
         [(True, 'gold'), (False, 'blue')]
         """
-        column = kind if column is None else column
-        if column not in table.columns:
-            raise ArgumentError.unknown("column", column, table.columns, where="with_person")
-        numbers = self.map.filter(pl.col("kind") == kind).select(pl.col("id"), "person").unique()
-        if numbers["id"].is_duplicated().any():
-            raise ArgumentError.at(
-                f"an identifier of kind {kind!r} may belong to several persons",
-                where="with_person",
-                hint="Name a kind that is unique",
-            )
-        ids = clean_ids(table[column], where="with_person").alias("id")
-        person = ids.to_frame().join(numbers, on="id", how="left", maintain_order="left")["person"]
-        return table.select(person, pl.exclude("person"))
+        return persons_in(self.map, table, kind, column=column)
 
     def summary(self) -> pl.DataFrame:
         """Return how many events and identifiers were assigned, and why.

@@ -4,3 +4,4 @@ from ._config import load_config as load_config
 from ._run import run as run
 from ._watch import Watched as Watched
 from ._watch import watch as watch
+from ._work import TableFiles as TableFiles

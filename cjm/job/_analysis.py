@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from cjm.job._consent import for_analysis, for_lists
 from cjm.job._decide import decided
 from cjm.job._load import declared_log
 from cjm.job._paths_to_churn import paths_to_churn
+from cjm.job._people import People
 from cjm.job._persons import at_risk
 from cjm.job._watch import moments_found
 from cjm.job._work import Found, TableFiles, Work
@@ -83,7 +85,7 @@ class Analysis:
         self._take("measure", lambda: self._journeys.height, self._measure)
         self._take("mine", lambda: self._journeys.height, self._mine)
         if config.churn is not None:
-            self._take("paths to churn", lambda: len(self._journeys.arrays.person), self._churn)
+            self._take("paths to churn", lambda: self.counts["persons"], self._churn)
         if config.moments:
             self._take("moments", lambda: self._journeys.height, self._moments)
 
@@ -100,10 +102,12 @@ class Analysis:
         return declared_log(self._config)
 
     @cached_property
-    def _people(self) -> Identities | None:
+    def _people(self) -> People | None:
+        return None if self._config.identity.person is not None else People(self.tables["identity_map"])
+
+    @cached_property
+    def _identities(self) -> Identities:
         identity = self._config.identity
-        if identity.person is not None:
-            return None
         stored = self._work.folder / "stitch" / "people"
         if stored.exists():
             return cjm.open_identities(stored)
@@ -119,6 +123,11 @@ class Analysis:
     @cached_property
     def _journeys(self) -> Journeys:
         return cjm.open_journeys(self._work.folder / "journeys" / "store")
+
+    def _forget(self) -> None:
+        """Free what only the making of the journeys needs."""
+        for name in ("_identities", "_log"):
+            vars(self).pop(name, None)
 
     def _load(self, folder: Path, found: Found, step: Step) -> None:
         log = self._log
@@ -136,9 +145,8 @@ class Analysis:
         ]
 
     def _stitch(self, folder: Path, found: Found, step: Step) -> None:
-        people = self._people
-        assert people is not None
-        people.write(folder / "people")
+        self._identities.write(folder / "people")
+        people = replace(self._identities)  # what it keeps of its tables goes with it
         found.tables["identity_map"] = people.map
         found.tables["links"] = people.links
         found.tables["conflicts"] = people.conflicts
@@ -156,26 +164,27 @@ class Analysis:
                 f"Events were not stitched: each {person} is a person. Events without one are left out "
                 f"({nobody:,}); paths that run over them are not seen."
             )
-        journeys = cjm.build_journeys(self._log, self._people, person=person, **rule)
+        people = None if person is not None else self._identities
+        journeys = cjm.build_journeys(self._log, people, person=person, **rule)
+        del people
+        self._forget()
         journeys = for_analysis(self._config, journeys, self._people, found)
         journeys.write(folder / "store")
-        found.tables["journey_events"] = journeys.frame.collect()
-        found.tables["sessions"] = journeys.sessions.collect()
-        found.tables["persons"] = journeys.persons.collect()
-        tied = sum(_tied(bucket) for bucket in journeys.buckets())
-        if tied > 0.01 * journeys.height:
+        stored = cjm.open_journeys(folder / "store")
+        found.parts["journey_events"] = (bucket.frame.collect() for bucket in stored.buckets())
+        found.parts["sessions"] = (bucket.sessions.collect() for bucket in stored.buckets())
+        found.parts["persons"] = (bucket.persons.collect() for bucket in stored.buckets())
+        tied = sum(_tied(bucket) for bucket in stored.buckets())
+        if tied > 0.01 * stored.height:
             found.warnings.append(
-                f"{tied:,} of {journeys.height:,} events share person and time with the one before; their order is "
+                f"{tied:,} of {stored.height:,} events share person and time with the one before; their order is "
                 "that of the rows (or of the column that the source names with order)"
             )
-        first, last = (datetime.fromtimestamp(us / 1e6, UTC) for us in (journeys.start, journeys.end))
+        first, last = (datetime.fromtimestamp(us / 1e6, UTC) for us in (stored.start, stored.end))
         found.period = (f"{first:%Y-%m-%dT%H:%M:%SZ}", f"{last:%Y-%m-%dT%H:%M:%SZ}")
-        found.counts = {
-            name: found.tables[table].height
-            for name, table in {"events": "journey_events", "persons": "persons", "sessions": "sessions"}.items()
-        }
-        step.rows_out = journeys.height
-        self._journeys = journeys  # it need not be read back from disk
+        persons, sessions = (table.select(pl.len()).collect().item() for table in (stored.persons, stored.sessions))
+        found.counts = {"events": stored.height, "persons": persons, "sessions": sessions}
+        step.rows_out = stored.height
 
     def _measure(self, folder: Path, found: Found, step: Step) -> None:
         config, journeys = self._config, self._journeys
@@ -190,8 +199,9 @@ class Analysis:
             "retention": cjm.retention(journeys, every="1w" if days <= 200 else "1mo"),
         }
         goals = []
+        nobody = journeys.sample(0)  # enough to know whether what a goal names occurs
         for goal in config.goals():
-            rows = _unless_unknown(found, f"goal {goal.name!r}", partial(cjm.goal_journeys, journeys, goal))
+            rows = _unless_unknown(found, f"goal {goal.name!r}", partial(cjm.goal_journeys, nobody, goal))
             goals += [goal] if rows is not None else []
         wanted = section.kpis.model_dump()
         figures = _unless_unknown(

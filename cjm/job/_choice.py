@@ -48,7 +48,8 @@ def told_apart(
     window : str
         Length of the window, for the note.
     """
-    seen = outcome.filter(pl.col("person").is_in(early.arrays.person))
+    acted = early.persons.select("person").collect()
+    seen = outcome.join(acted, on="person", how="semi", maintain_order="left")
     if paths.is_empty() or not _enough(seen, smallest):
         return Choice(
             [],

@@ -9,8 +9,8 @@ import polars as pl
 
 import cjm
 from cjm.errors import InputError
-from cjm.identity import Identities
 from cjm.job._config import Config
+from cjm.job._people import People
 from cjm.job._persons import read_table, with_person
 from cjm.job._sections import ConsentSection
 from cjm.job._work import Found
@@ -19,7 +19,7 @@ from cjm.journeys import Journeys, consenting
 __all__ = ["for_analysis", "for_lists"]
 
 
-def for_analysis(config: Config, journeys: Journeys, people: Identities | None, found: Found) -> Journeys:
+def for_analysis(config: Config, journeys: Journeys, people: People | None, found: Found) -> Journeys:
     """Keep the events that happened under consent to the purpose that ``[consent] analysis`` names.
 
     Raises
@@ -46,7 +46,7 @@ def for_lists(
     config: Config,
     tables: Mapping[str, pl.DataFrame],
     lists: Sequence[str],
-    people: Identities | None,
+    people: People | None,
     now: datetime,
     found: Found,
 ) -> dict[str, pl.DataFrame]:
@@ -75,7 +75,7 @@ def for_lists(
     return kept
 
 
-def _records(section: ConsentSection, config: Config, people: Identities | None) -> pl.DataFrame:
+def _records(section: ConsentSection, config: Config, people: People | None) -> pl.DataFrame:
     where = f"[consent] table, {section.table}"
     table = read_table(config.resolve(section.table), section.id, times=("from", "to"))
     return with_person(table, section.id, config, people, where).filter(pl.col("person").is_not_null())

@@ -7,8 +7,8 @@ from datetime import datetime
 import polars as pl
 
 from cjm.contracts import CONTRACTS
-from cjm.identity import Identities
 from cjm.job._config import Config
+from cjm.job._people import People
 from cjm.job._persons import read_table, with_person
 from cjm.moments import decide
 
@@ -17,7 +17,7 @@ __all__ = ["decided"]
 _TIMES = {"consent": ("from", "to"), "suppressions": ("from", "to"), "contacts": ("time",)}
 
 
-def decided(config: Config, matches: pl.DataFrame, people: Identities | None, at: datetime) -> pl.DataFrame:
+def decided(config: Config, matches: pl.DataFrame, people: People | None, at: datetime) -> pl.DataFrame:
     """Return contract DECISIONS and ``match_id``.
 
     Parameters
@@ -26,7 +26,7 @@ def decided(config: Config, matches: pl.DataFrame, people: Identities | None, at
         With ``[decide]``.
     matches : DataFrame
         Contract MATCHES.
-    people : Identities, optional
+    people : People, optional
         Without them each identifier is a person.
     at : datetime
         Now.

@@ -11,11 +11,11 @@ import cjm
 from cjm.contracts import CONTRACTS
 from cjm.durations import format_duration, to_us
 from cjm.errors import InputError
-from cjm.identity import Identities
 from cjm.job._after_paths import after_paths, came_true, the_other_half, usual_window
 from cjm.job._choice import frequent, told_apart
 from cjm.job._config import Config
 from cjm.job._dilution import dilution
+from cjm.job._people import People
 from cjm.job._persons import read_table, with_person
 from cjm.job._sections import ChurnSection
 from cjm.journeys import Journeys
@@ -38,7 +38,7 @@ class ChurnFindings:
 def paths_to_churn(
     config: Config,
     journeys: Journeys,
-    people: Identities | None,
+    people: People | None,
     risk: pl.DataFrame | None,
     sequences: pl.DataFrame,
     declared: Mapping[str, Pattern],
@@ -100,7 +100,7 @@ def paths_to_churn(
     return found
 
 
-def _definition(config: Config, churn: ChurnSection, people: Identities | None) -> Churn:
+def _definition(config: Config, churn: ChurnSection, people: People | None) -> Churn:
     if churn.event is not None:
         return Churn.event(*churn.events)
     if churn.inactive is not None:

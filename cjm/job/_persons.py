@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from cjm.contracts import TIME
 from cjm.errors import ConfigError, InputError
 from cjm.events import Source, clean_ids, to_utc
-from cjm.identity import Identities, person_numbers
+from cjm.identity import person_numbers
 from cjm.job._config import Config
+from cjm.job._people import People
 from cjm.journeys import Journeys
 
 __all__ = ["at_risk", "read_table", "with_person"]
 
 
-def at_risk(config: Config, journeys: Journeys, people: Identities | None, warnings: list[str]) -> pl.DataFrame | None:
+def at_risk(config: Config, journeys: Journeys, people: People | None, warnings: list[str]) -> pl.DataFrame | None:
     """Return the persons at risk with their attributes, or None for everybody.
 
     They are the rows of the table that ``[churn] persons`` names. Without one they are the persons with an identifier
@@ -37,7 +39,8 @@ def at_risk(config: Config, journeys: Journeys, people: Identities | None, warni
     for column in filter(None, [*churn.covariates, churn.by, churn.entry]):
         if column not in table.columns:
             raise ConfigError.unknown("column", column, table.columns, where=f"[churn] persons, {churn.persons}")
-    known = table.filter(pl.col("person").is_in(journeys.arrays.person))
+    seen = journeys.persons.select("person", "first_seen").collect()
+    known = table.join(seen.select("person"), on="person", how="semi", maintain_order="left")
     unseen = table.height - known.height
     if unseen:
         warnings.append(f"{churn.persons}: {unseen:,} of {table.height:,} persons have no event and are left out")
@@ -55,20 +58,19 @@ def at_risk(config: Config, journeys: Journeys, people: Identities | None, warni
             hint=f"Compare its column {churn.persons_id!r} with the identifiers of the sources",
         )
     if churn.entry is not None:
-        known = known.with_columns(entry=_not_before_the_log(known[churn.entry], journeys, churn.persons))
+        known = known.with_columns(entry=_not_before(seen["first_seen"].min(), known[churn.entry], churn.persons))
     return known.sort("person")
 
 
-def _not_before_the_log(entry: pl.Series, journeys: Journeys, table: str) -> pl.Series:
+def _not_before(start: Any, entry: pl.Series, table: str) -> pl.Series:
     if not isinstance(entry.dtype, pl.Datetime) or entry.dtype.time_zone is None:
         raise InputError.at(
             f"column {entry.name!r} is {entry.dtype}", where=f"[churn] entry, {table}", hint="Store times with a zone"
         )
-    start = pl.lit(int(journeys.arrays.time.min())).cast(TIME)
-    return pl.select(pl.max_horizontal(entry.dt.convert_time_zone("UTC").cast(TIME), start)).to_series()
+    return pl.select(pl.max_horizontal(entry.dt.convert_time_zone("UTC").cast(TIME), pl.lit(start))).to_series()
 
 
-def with_person(table: pl.DataFrame, kind: str, config: Config, people: Identities | None, where: str) -> pl.DataFrame:
+def with_person(table: pl.DataFrame, kind: str, config: Config, people: People | None, where: str) -> pl.DataFrame:
     """Replace the column of a table that holds identifiers of a kind by ``person`` (null where it was never seen)."""
     if kind not in table.columns:
         raise ConfigError.unknown("column", kind, table.columns, where=where)

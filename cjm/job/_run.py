@@ -111,7 +111,7 @@ def _manifest(config: Config, found: Analysis, steps: Steps, started: datetime) 
         "churn": _churn_text(config),
         **_limits(config),
         **found.counts,
-        "tables": {name: table.height for name, table in found.tables.items()},
+        "tables": {name: found.tables.height(name) for name in found.tables},
         "hide_below": config.output.hide_below,
         "warnings": found.warnings,
         "notes": found.notes,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import polars as pl
 
@@ -21,6 +22,7 @@ __all__ = ["Found", "Stage", "TableFiles", "Work", "fixed_time"]
 
 _MANIFEST = "stage.json"
 _PLAN = "plan.json"
+_GROUP = 250_000  # rows of a table that are in memory at once, where it comes in parts
 
 
 def fixed_time() -> datetime | None:
@@ -40,6 +42,8 @@ class Found:
     ----------
     tables : dict of str to polars.DataFrame
         Tables that go to disk and into the report.
+    parts : dict of str to iterable of polars.DataFrame
+        The same for tables that need not fit into memory, part by part.
     counts : dict of str to int
         Events, persons, sessions.
     period : tuple of str
@@ -51,6 +55,7 @@ class Found:
     """
 
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
+    parts: dict[str, Iterable[pl.DataFrame]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     period: tuple[str, str] | None = None
     notes: list[str] = field(default_factory=list)
@@ -71,10 +76,16 @@ class Stage:
 
 
 class TableFiles(Mapping[str, pl.DataFrame]):
-    """Tables by name, each read from its Parquet file when it is first asked for."""
+    """Tables by name, each read from its Parquet file when it is first asked for.
 
-    def __init__(self) -> None:
-        self.paths: dict[str, Path] = {}
+    Parameters
+    ----------
+    folder : Path, optional
+        Where the first of them lie.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.paths = {} if folder is None else {path.stem: path for path in sorted(folder.glob("*.parquet"))}
         self._read: dict[str, pl.DataFrame] = {}
 
     def add(self, stage: Stage) -> None:
@@ -85,6 +96,10 @@ class TableFiles(Mapping[str, pl.DataFrame]):
         if name not in self._read:
             self._read[name] = pl.read_parquet(self.paths[name])
         return self._read[name]
+
+    def height(self, name: str) -> int:
+        """Return how many rows a table has, without reading them."""
+        return int(pl.scan_parquet(self.paths[name]).select(pl.len()).collect().item())
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.paths)
@@ -156,10 +171,13 @@ class Work:
             for table, frame in found.tables.items():
                 with created(folder / "tables" / f"{table}.parquet") as file:
                     frame.write_parquet(file)
-            rest = {key: value for key, value in vars(found).items() if key != "tables"}
+            for table, parts in found.parts.items():
+                with created(folder / "tables" / f"{table}.parquet") as file:
+                    _write_parts(file, parts)
+            rest = {key: value for key, value in vars(found).items() if key not in ("tables", "parts")}
             files = sorted(path for path in folder.rglob("*") if path.is_file())
             marks = {path.relative_to(folder).as_posix(): digest(path) for path in files}
-            manifest = {**rest, "tables": list(found.tables), "step": asdict(step), "files": marks}
+            manifest = {**rest, "tables": [*found.tables, *found.parts], "step": asdict(step), "files": marks}
             with created(folder / _MANIFEST) as file:
                 file.write(json.dumps(manifest, ensure_ascii=False, indent=2).encode())
         return _stage(self.folder / name, manifest)
@@ -180,6 +198,28 @@ class Work:
     def remove(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _write_parts(file: BinaryIO, parts: Iterable[pl.DataFrame]) -> None:
+    """Write a table in row groups of one size, however it is cut into parts."""
+    import pyarrow.parquet as pq
+
+    groups = (part.to_arrow(compat_level=pl.CompatLevel.oldest()) for part in _regrouped(parts))
+    first = next(groups)
+    with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
+        for group in itertools.chain([first], groups):
+            writer.write_table(group, row_group_size=_GROUP)
+
+
+def _regrouped(parts: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Cut parts anew, into ``_GROUP`` rows each but the last."""
+    held = pl.DataFrame()
+    for part in parts:
+        held = part if held.is_empty() else pl.concat([held, part])
+        while held.height > _GROUP:
+            yield held[:_GROUP]
+            held = held[_GROUP:]
+    yield held
 
 
 def _stage(folder: Path, manifest: Mapping[str, Any]) -> Stage:

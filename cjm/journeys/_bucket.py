@@ -12,7 +12,7 @@ import polars as pl
 
 from cjm.journeys._arrays import EventArrays
 
-__all__ = ["Bucket", "MemoryBucket", "TakenBucket"]
+__all__ = ["Bucket", "KeptBucket", "MemoryBucket", "TakenBucket"]
 
 
 class Bucket(Protocol):
@@ -82,6 +82,30 @@ class TakenBucket:
     def arrays(self) -> EventArrays:
         """Return the arrays."""
         return self._arrays
+
+    def attributes(self, names: Sequence[str]) -> pl.DataFrame:
+        """Return some attributes of the events, in the order of the arrays."""
+        return self._bucket.attributes(names)[self._rows]
+
+
+class KeptBucket:
+    """Some events of a bucket on disk, from which they are read whenever they are asked for."""
+
+    def __init__(self, bucket: Bucket, keep: npt.NDArray[np.bool_]) -> None:
+        self._bucket = bucket
+        self._keep = np.packbits(keep)
+        arrays = self.arrays()
+        self.events = len(arrays.time)
+        self.persons = len(arrays.person)
+        self.sessions = len(arrays.session_number)
+
+    @property
+    def _rows(self) -> npt.NDArray[np.int64]:
+        return np.flatnonzero(np.unpackbits(self._keep, count=self._bucket.events))
+
+    def arrays(self) -> EventArrays:
+        """Return the arrays."""
+        return self._bucket.arrays().take(self._rows)
 
     def attributes(self, names: Sequence[str]) -> pl.DataFrame:
         """Return some attributes of the events, in the order of the arrays."""

@@ -13,7 +13,7 @@ import polars as pl
 from cjm.contracts import CONTRACTS
 from cjm.errors import ArgumentError
 from cjm.journeys._arrays import EventArrays, joined
-from cjm.journeys._bucket import Bucket, MemoryBucket, TakenBucket
+from cjm.journeys._bucket import Bucket, KeptBucket, MemoryBucket, TakenBucket
 from cjm.journeys._frames import event_rows, lazily, person_rows, session_rows
 from cjm.journeys._sessions import SessionRule
 
@@ -147,7 +147,8 @@ class Journeys:
         Person and session numbers and ``end`` stay as they are; persons without events are gone. Sessions are those
         of the whole log: events that were left out may have held two visits together.
         """
-        keep = self.frame.select(__keep=predicate, __row=pl.col("person").is_null()).collect()["__keep"]
+        told = self.frame.select(__keep=predicate, __row=pl.col("person").is_null())
+        keep = told.collect(engine="streaming")["__keep"]
         if keep.dtype != pl.Boolean:
             raise ArgumentError.at(
                 f"the predicate gives {keep.dtype}", where="Journeys.filter", hint="Give one that is true or false"
@@ -182,6 +183,8 @@ class Journeys:
             first += bucket.events
             if len(rows) == bucket.events:
                 kept.append(bucket)
+            elif len(rows) and not isinstance(bucket, MemoryBucket):
+                kept.append(KeptBucket(bucket, keep[first - bucket.events : first]))
             elif len(rows):
                 kept.append(MemoryBucket(bucket.arrays().take(rows), bucket.attributes(self.schema.names())[rows]))
         if not kept:

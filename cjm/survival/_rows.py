@@ -164,15 +164,21 @@ def event_rows(journeys: Journeys, frame: pl.DataFrame, gap: int) -> EventRows:
 
 def numbered_events(journeys: Journeys, frame: pl.DataFrame) -> EventRows:
     """Return all instants at which a subject acted, numbered by person; ``silent`` is not filled in (all false)."""
-    arrays = journeys.arrays
-    place = places_in_sorted(frame["person"].to_numpy(), arrays.person)
-    row = arrays.person_row
-    fresh = np.ones(len(row), dtype=bool)
-    fresh[1:] = (row[1:] != row[:-1]) | (arrays.time[1:] != arrays.time[:-1])
-    counted = np.cumsum(fresh)
-    number = counted - counted[arrays.offsets[:-1]][row] + 1
-    ours = np.flatnonzero(fresh & (place[row] >= 0))
-    return EventRows(place[row[ours]], arrays.time[ours], number[ours], np.zeros(len(ours), dtype=bool))
+    subject, time, numbers = [], [], []
+    for bucket in journeys.buckets():
+        arrays = bucket.arrays
+        place = places_in_sorted(frame["person"].to_numpy(), arrays.person)
+        row = arrays.person_row
+        fresh = np.ones(len(row), dtype=bool)
+        fresh[1:] = (row[1:] != row[:-1]) | (arrays.time[1:] != arrays.time[:-1])
+        counted = np.cumsum(fresh)
+        number = counted - counted[arrays.offsets[:-1]][row] + 1
+        ours = np.flatnonzero(fresh & (place[row] >= 0))
+        subject.append(place[row[ours]])
+        time.append(arrays.time[ours])
+        numbers.append(number[ours])
+    every = np.concatenate(subject)
+    return EventRows(every, np.concatenate(time), np.concatenate(numbers), np.zeros(len(every), dtype=bool))
 
 
 def at_events(frame: pl.DataFrame, rows: EventRows, occurrences: pl.DataFrame, names: Sequence[str]) -> FloatArray:

@@ -62,13 +62,16 @@ def early_window(journeys: Journeys, subjects: Subjects, *, window: Duration) ->
     entry, exit_ = frame["entry"].to_physical(), frame["exit"].to_physical()
     counts = (exit_ > entry + length) & (subjects.end >= entry + 2 * length)
     counts &= frame["churned"] | (exit_ >= entry + 2 * length)
-    arrays = journeys.arrays
-    place = places_in_sorted(frame["person"].to_numpy(), arrays.person)
-    ours = (place >= 0) & counts.to_numpy()[place]
-    starts = np.where(ours, entry.to_numpy()[place], np.iinfo(np.int64).max)
-    row = arrays.person_row
-    inside = (arrays.time >= starts[row]) & ours[row]
-    inside[inside] &= arrays.known[inside] <= starts[row[inside]] + length
-    early = journeys.filter(pl.lit(pl.Series("inside", inside)))
+    parts = []
+    for bucket in journeys.buckets():
+        arrays = bucket.arrays
+        place = places_in_sorted(frame["person"].to_numpy(), arrays.person)
+        ours = (place >= 0) & counts.to_numpy()[place]
+        starts = np.where(ours, entry.to_numpy()[place], np.iinfo(np.int64).max)
+        row = arrays.person_row
+        inside = (arrays.time >= starts[row]) & ours[row]
+        inside[inside] &= arrays.known[inside] <= starts[row[inside]] + length
+        parts.append(inside)
+    early = journeys.filter(pl.lit(pl.Series("inside", np.concatenate(parts))))
     left = frame["churned"] & (exit_ <= entry + 2 * length)
     return early, frame.select("person", left.alias("outcome")).filter(counts)
