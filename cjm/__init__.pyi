@@ -61,6 +61,8 @@ from .moments import WatchState as WatchState
 from .moments import decide as decide
 from .patterns import Pattern as Pattern
 from .patterns import pattern as pattern
+from .privacy import Privacy as Privacy
+from .privacy import pseudonym as pseudonym
 from .survival import Churn as Churn
 from .survival import PathHazard as PathHazard
 from .survival import cumulative_incidence as cumulative_incidence

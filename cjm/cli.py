@@ -1,4 +1,4 @@
-"""The command line: ``cjm run``, ``check``, ``watch``, ``demo``, ``report``.
+"""The command line: ``cjm run``, ``check``, ``watch``, ``forget``, ``demo``, ``report``.
 
 Exit codes: 0 done, 1 failed, 2 wrong input, 75 busy: try again.
 """
@@ -92,6 +92,27 @@ def watch(
     typer.echo(f"late: {done.folder / 'late.parquet'}")
     if "decisions" in done.counts:
         typer.echo(f"decisions: {done.folder / 'decisions.parquet'}")
+
+
+@app.command()
+def forget(
+    configuration: Configuration,
+    id: Annotated[list[str] | None, typer.Option(help="An identifier, KIND=ID; may be repeated.")] = None,
+    ids: Annotated[Path | None, typer.Option(help="A text file of identifiers, KIND=ID on each line.")] = None,
+    store: Annotated[
+        list[Path] | None, typer.Option(help="A folder of stored identities, journeys or state; may be repeated.")
+    ] = None,
+) -> None:
+    """Erase persons from the output, the watch and stores; later runs and batches leave them out."""
+    from cjm import job
+
+    given = job.read_identifiers(id or [], ids)
+    done = job.forget(job.load_config(configuration), given, stores=store or [])
+    for place, rows in done.rows.items():
+        typer.echo(f"{place}: {rows:,}")
+    typer.echo(
+        f"{done.at:%Y-%m-%dT%H:%M:%SZ} identifiers forgotten: {done.identifiers:,}; rows: {sum(done.rows.values()):,}"
+    )
 
 
 @app.command()

@@ -21,6 +21,7 @@ __all__ = [
     "PatternError",
     "RunError",
     "excerpt",
+    "masked",
     "printable",
 ]
 
@@ -45,6 +46,18 @@ def printable(text: str, *, keep: str = "") -> str:
 def excerpt(text: str) -> str:
     """Return the beginning of a text from data, printable, for a message or a table of findings."""
     return printable(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…")
+
+
+def masked(id: str) -> str:
+    """Return how an identifier is written, for a message that must not tell which one it is.
+
+    Examples
+    --------
+    >>> masked("Kowalska-1017@web.pl")
+    'Aaaaaaaa-9999@aaa.aa'
+    """
+    signs = ("9" if sign.isdigit() else "A" if sign.isupper() else "a" if sign.isalnum() else sign for sign in id)
+    return excerpt("".join(signs))
 
 
 class CjmError(Exception):

@@ -11,7 +11,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -29,6 +29,8 @@ __all__ = [
     "locked",
     "new_folder",
     "replaced_folder",
+    "require_room",
+    "rewrite_folder",
     "write_bytes",
     "write_files",
     "write_text",
@@ -250,7 +252,7 @@ def replaced_folder(target: Path) -> Iterator[Path]:
         If the folder cannot be written.
     """
     check_replaceable(target)
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}-{secrets.token_hex(4)}")
+    partial = _partial_of(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _recover(target)
@@ -272,12 +274,55 @@ def replaced_folder(target: Path) -> Iterator[Path]:
         _open.discard(partial)
 
 
+def rewrite_folder(target: Path, write: Callable[[Path], None]) -> None:
+    """Put the new folder that ``write`` makes in the place of ``target``, in one step.
+
+    Raises
+    ------
+    RunError
+        If it cannot be written; ``target`` stays as it is.
+    """
+    hold = _partial_of(target)
+    try:
+        _recover(target)
+        _open.add(hold)
+        disk.mkdir(hold)
+        write(hold / "new")
+        _swap(hold / "new", target)
+        _sync(target.parent)
+    except OSError as error:
+        raise RunError.at(f"the folder cannot be written ({error.strerror or error})", where=str(target)) from error
+    finally:
+        shutil.rmtree(hold, ignore_errors=True)
+        _open.discard(hold)
+
+
+def _partial_of(target: Path) -> Path:
+    return target.with_name(f".{target.name}.partial-{os.getpid()}-{secrets.token_hex(4)}")
+
+
+def require_room(target: Path, needed: int) -> None:
+    """Raise RunError if fewer bytes are free where ``target`` is to be than it needs."""
+    free = shutil.disk_usage(_there(target)).free
+    if free < needed:
+        raise RunError.at(
+            f"{_megabytes(needed)} are needed on this disk and {_megabytes(free)} are free",
+            where=str(target),
+            hint="Make room, or name another folder. Nothing was changed",
+        )
+
+
+def _there(target: Path) -> Path:
+    """Return the nearest folder above that exists."""
+    return next(folder for folder in target.absolute().parents if folder.exists())
+
+
 def _room(error: OSError, target: Path, need: str) -> str:
     """Say how much room there is and how much it takes, if that is what is wrong."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return ""
-    there = next(folder for folder in target.parents if folder.exists())
-    return f"{_megabytes(shutil.disk_usage(there).free)} are free there, and {need}: make room, or name another folder"
+    free = shutil.disk_usage(_there(target)).free
+    return f"{_megabytes(free)} are free there, and {need}: make room, or name another folder"
 
 
 def _megabytes(size: int) -> str:

@@ -26,6 +26,7 @@ from cjm.job._sections import (
     MiningSection,
     MomentSection,
     OutputSection,
+    PrivacySection,
     SourceSection,
     WatchSection,
 )
@@ -63,6 +64,7 @@ def test_every_key_of_the_configuration_is_documented() -> None:
         SourceSection,
         CleaningSection,
         ConsentSection,
+        PrivacySection,
         IdentitySection,
         JourneysSection,
         MiningSection,

@@ -1,6 +1,6 @@
 """Sources to one event log: read, convert, clean, count."""
 
-from cjm.events._cleaning import Cleaning
+from cjm.events._cleaning import Cleaning, rewritten
 from cjm.events._log import EventLog, scan_events
 from cjm.events._paths import files_of, is_uri
 from cjm.events._source import TABLES, Source, without_password
@@ -16,6 +16,7 @@ __all__ = [
     "clean_ids",
     "files_of",
     "is_uri",
+    "rewritten",
     "scan_events",
     "to_utc",
     "together",

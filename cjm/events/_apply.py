@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from cjm.codes import Dictionary
-from cjm.events._cleaning import ID_RULES, Cleaning
+from cjm.events._cleaning import Cleaning, rewritten
 from cjm.events._stack import Coder
 
 __all__ = ["Cleaner"]
@@ -72,10 +72,7 @@ class Cleaner:
         dictionary = self._coder[f"__id {kind}"]
 
         def write(texts: pl.Series) -> pl.Series:
-            frame = pl.DataFrame({"id": texts})
-            for rule in rules:
-                frame = frame.with_columns(ID_RULES[rule])
-            return dictionary.encode(frame["id"]).to_physical()
+            return dictionary.encode(rewritten(texts, rules)).to_physical()
 
         new = self._lookup(f"write {kind}", dictionary, write).of(ids)
         return new.cat.to(dictionary.dtype), (new != ids.to_physical()).fill_null(False)
@@ -146,6 +143,30 @@ class Cleaner:
             inside = self._lookup(f"sample {kind}", dictionary, partial(_in_sample, share=share)).of(ids[kind])
             return ~inside.fill_null(False)
         return None
+
+    def stored(self, ids: pl.Series, kind: str) -> pl.Series:
+        """Return identifiers as they are stored: as pseudonyms, or as they are."""
+        privacy = self.cleaning.privacy
+        if privacy is None or kind not in privacy.pseudonyms:
+            return ids
+        dictionary = self._coder[f"__pseudonym {kind}"]
+
+        def hide(texts: pl.Series) -> pl.Series:
+            return dictionary.encode(privacy.stored(texts, kind)).to_physical()
+
+        return self._lookup(f"hide {kind}", self._coder[f"__id {kind}"], hide).of(ids).cat.to(dictionary.dtype)
+
+    def forgotten(self, stored: Mapping[str, pl.Series], rows: int) -> pl.Series | None:
+        """Return the rows with an identifier, as it is stored, that was forgotten; None if none were."""
+        privacy = self.cleaning.privacy
+        if privacy is None or privacy.tombstones.marks.is_empty():
+            return None
+        found = pl.repeat(False, rows, eager=True)
+        for kind, ids in stored.items():
+            dictionary = self._coder[f"__{'pseudonym' if kind in privacy.pseudonyms else 'id'} {kind}"]
+            known = self._lookup(f"forgotten {kind}", dictionary, partial(privacy.forgotten, kind=kind)).of(ids)
+            found = found | known.fill_null(False)
+        return found
 
 
 def _matches(texts: pl.Series, pattern: str) -> pl.Series:

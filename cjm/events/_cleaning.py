@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from cjm.errors import ArgumentError
+from cjm.events._source import Source
+from cjm.privacy import Privacy
 
-__all__ = ["ID_RULES", "Cleaning"]
+__all__ = ["ID_RULES", "Cleaning", "rewritten"]
 
 ID_RULES: dict[str, pl.Expr] = {
     "lower": pl.col("id").str.to_lowercase(),
@@ -21,6 +23,14 @@ ID_RULES: dict[str, pl.Expr] = {
     "nfc": pl.col("id").str.normalize("NFC"),
 }
 """How an identifier may be rewritten."""
+
+
+def rewritten(ids: pl.Series, rules: Sequence[str]) -> pl.Series:
+    """Return identifiers as rules write them."""
+    frame = ids.to_frame("id")
+    for rule in rules:
+        frame = frame.with_columns(ID_RULES[rule])
+    return frame["id"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +57,8 @@ class Cleaning:
     sample : mapping of str to float, optional
         One kind of identifier and the share of its identifiers whose events are kept, by a hash that is the same in
         every run; events without one are set aside. For a sample of stitched persons see ``Journeys.sample``.
+    privacy : Privacy, optional
+        Who was forgotten, and which identifiers become pseudonyms, once the other rules have seen them.
 
     Raises
     ------
@@ -72,6 +84,7 @@ class Cleaning:
     exclude: pl.DataFrame | None = None
     shared: Mapping[str, int] = field(default_factory=dict)
     sample: Mapping[str, float] = field(default_factory=dict)
+    privacy: Privacy | None = None
 
     def __post_init__(self) -> None:
         for kind, rules in self.ids.items():
@@ -114,10 +127,24 @@ class Cleaning:
             for kind in getattr(self, argument):
                 if kind not in kinds:
                     raise ArgumentError.unknown("kind of identifier", kind, kinds, where=f"Cleaning({argument}=...)")
+        for kind in self.privacy.pseudonyms if self.privacy is not None else ():
+            if kind not in kinds:
+                raise ArgumentError.unknown("kind of identifier", kind, kinds, where="Privacy(pseudonyms=...)")
         if kinds[0] in self.shared:
             raise ArgumentError.at(
                 f"{kinds[0]!r} is the log's first kind, by which the others are judged", where="Cleaning(shared=...)"
             )
+
+    def check_columns(self, source: Source, name: str) -> None:
+        """Raise ArgumentError where an identifier that becomes a pseudonym would be stored as it is as well."""
+        for kind in self.privacy.pseudonyms if self.privacy is not None else ():
+            column = source.ids.get(kind)
+            if column is not None and column in (source.event, source.channel, *(source.attributes or ())):
+                raise ArgumentError.at(
+                    f"column {column!r} holds identifiers that become pseudonyms, and is carried as it is as well",
+                    where=f"source {name!r}",
+                    hint="Take it out of attributes, event and channel",
+                )
 
 
 def _columns(table: pl.DataFrame, needed: Sequence[str], where: str) -> None:

@@ -91,7 +91,7 @@ class EventLog:
         limits = self.cleaning.shared
         shared = {}
         if limits:
-            before = Cleaner(replace(self.cleaning, shared={}, sample={}), self._coder)
+            before = Cleaner(replace(self.cleaning, shared={}, sample={}, privacy=None), self._coder)
             met: dict[str, list[pl.DataFrame]] = {kind: [] for kind in limits}
             for name, source in self.sources.items():
                 for piece in convert(name, source, self.kinds, self._coder, before):
@@ -236,8 +236,8 @@ def scan_events(sources: Mapping[str, Source], *, cleaning: Cleaning | None = No
     Raises
     ------
     ArgumentError
-        For something other than a mapping, without sources, for a name that is no text or blank, and for rules about
-        a kind of identifier that no source has.
+        For something other than a mapping, without sources, for a name that is no text or blank, for rules about
+        a kind of identifier that no source has, and where an identifier that becomes a pseudonym is carried as it is.
 
     Examples
     --------
@@ -267,4 +267,6 @@ def scan_events(sources: Mapping[str, Source], *, cleaning: Cleaning | None = No
     cleaning = cleaning or Cleaning()
     log = EventLog(sources, cleaning)
     cleaning.check_kinds(log.kinds)
+    for name, source in sources.items():
+        cleaning.check_columns(source, name)
     return log

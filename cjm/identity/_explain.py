@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from cjm.errors import ArgumentError
+from cjm.errors import ArgumentError, masked
 from cjm.identity._coding import Coded
 from cjm.identity._frames import names_of
 from cjm.identity._numbers import Numbers
@@ -28,7 +28,7 @@ def explain(map: pl.DataFrame, links: pl.DataFrame, numbers: Numbers, coded: Cod
         if kind not in known:
             raise ArgumentError.unknown("kind of identifier", kind, known, where="explain")
         raise ArgumentError.at(
-            f"no identifier {text!r} of kind {kind!r} was seen",
+            f'no identifier "{masked(text)}" of kind {kind!r} was seen',
             where="explain",
             hint="See people.map for those that were",
         )

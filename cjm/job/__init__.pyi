@@ -1,6 +1,9 @@
 from ._check import check as check
 from ._config import Config as Config
 from ._config import load_config as load_config
+from ._forget import Forgotten as Forgotten
+from ._forget import forget as forget
+from ._forget import read_identifiers as read_identifiers
 from ._run import run as run
 from ._watch import Watched as Watched
 from ._watch import watch as watch

@@ -32,6 +32,7 @@ from cjm.job._sections import (
     MomentSection,
     Name,
     OutputSection,
+    PrivacySection,
     Section,
     SourceSection,
     WatchSection,
@@ -62,6 +63,7 @@ class Config(Section):
     mining: MiningSection = MiningSection()
     churn: ChurnSection | None = None
     consent: ConsentSection | None = None
+    privacy: PrivacySection | None = None
     moments: dict[Name, MomentSection] = Field(default_factory=dict)
     context: dict[Name, ContextSection] = Field(default_factory=dict)
     watch: WatchSection = WatchSection()
@@ -248,6 +250,7 @@ def _model_at(loc: tuple[Any, ...]) -> type[BaseModel] | None:
         "mining": (MiningSection, False),
         "churn": (ChurnSection, False),
         "consent": (ConsentSection, False),
+        "privacy": (PrivacySection, False),
         "moments": (MomentSection, True),
         "context": (ContextSection, True),
         "watch": (WatchSection, False),

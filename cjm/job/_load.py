@@ -2,30 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import polars as pl
 
 import cjm
 from cjm.errors import ConfigError
-from cjm.events import EventLog
+from cjm.events import EventLog, Source
 from cjm.job._config import Config
+from cjm.job._privacy import privacy_of
 
-__all__ = ["declared_log"]
+__all__ = ["batch_log", "declared_log"]
 
 
 def declared_log(config: Config) -> EventLog:
-    """Return the log of ``[sources]`` and ``[cleaning]``; nothing but the tables of rules is read yet.
+    """Return the log of ``[sources]``, ``[cleaning]`` and ``[privacy]``; only rules and the key are read yet.
 
     Raises
     ------
     ConfigError
-        For a table of rules that cannot be read.
+        For a table of rules or a key that cannot be read.
     ArgumentError
         For rules that do not exist.
     """
+    return cjm.scan_events({name: config.source(name) for name in config.sources}, cleaning=_cleaning(config))
+
+
+def batch_log(config: Config, sources: Mapping[str, Source]) -> EventLog:
+    """Return the log of a batch of some sources, under ``[privacy]`` and the rules for single texts.
+
+    Which rows belong together, and which columns there are, only the whole log knows.
+
+    Raises
+    ------
+    ConfigError, ArgumentError
+        As for :func:`declared_log`.
+    """
+    kinds = {kind for source in sources.values() for kind in source.ids}
+    whole = _cleaning(config)
+    privacy = whole.privacy
+    if privacy is not None:
+        privacy = replace(privacy, pseudonyms=[kind for kind in privacy.pseudonyms if kind in kinds])
+    rules = {kind: rules for kind, rules in whole.ids.items() if kind in kinds}
+    return cjm.scan_events(sources, cleaning=cjm.Cleaning(ids=rules, taxonomy=whole.taxonomy, privacy=privacy))
+
+
+def _cleaning(config: Config) -> cjm.Cleaning:
     section = config.cleaning
-    tables = {name: _table(config, name) for name in ("taxonomy", "exclude")}
-    cleaning = cjm.Cleaning(ids=section.ids, shared=section.shared, sample=section.sample, **tables)
-    return cjm.scan_events({name: config.source(name) for name in config.sources}, cleaning=cleaning)
+    return cjm.Cleaning(
+        ids=section.ids,
+        taxonomy=_table(config, "taxonomy"),
+        exclude=_table(config, "exclude"),
+        shared=section.shared,
+        sample=section.sample,
+        privacy=privacy_of(config),
+    )
 
 
 def _table(config: Config, name: str) -> pl.DataFrame | None:

@@ -10,10 +10,11 @@ import polars as pl
 
 from cjm.contracts import TIME
 from cjm.errors import ConfigError, InputError
-from cjm.events import Source, clean_ids, to_utc
+from cjm.events import Source, to_utc
 from cjm.identity import person_numbers
 from cjm.job._config import Config
 from cjm.job._people import People
+from cjm.job._privacy import stored_ids
 from cjm.journeys import Journeys
 
 __all__ = ["at_risk", "read_table", "with_person"]
@@ -76,6 +77,7 @@ def with_person(table: pl.DataFrame, kind: str, config: Config, people: People |
         raise ConfigError.unknown("column", kind, table.columns, where=where)
     if "person" in table.columns:
         raise ConfigError.at("the table has a column 'person' of its own", where=where, hint="Rename it")
+    table = table.with_columns(stored_ids(table[kind], kind, config))
     if people is not None:
         return people.with_person(table, kind).drop(kind)
     if kind != config.identity.known_by:
@@ -84,7 +86,7 @@ def with_person(table: pl.DataFrame, kind: str, config: Config, people: People |
             where=where,
             hint="Use the same kind",
         )
-    return table.with_columns(person_numbers(clean_ids(table[kind]), kind)).drop(kind)
+    return table.with_columns(person_numbers(table[kind], kind)).drop(kind)
 
 
 def read_table(path: Path, ids: str, *, times: Sequence[str]) -> pl.DataFrame:

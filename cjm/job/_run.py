@@ -80,6 +80,8 @@ def _plan(config: Config) -> dict[str, Any]:
         source = config.source(name)
         files = None if source.format in TABLES else files_of(source, name)
         given += ["a table"] if files is None else [file.path for file in files]
+    if config.privacy is not None:
+        given += [config.resolve(config.privacy.key_file), config.resolve(config.privacy.forgotten)]
     local = [path for path in given if isinstance(path, Path)]
     stats = [(str(path.resolve()), path.stat()) for path in local if path.exists()]
     return {

@@ -35,6 +35,7 @@ __all__ = [
     "MomentSection",
     "Name",
     "OutputSection",
+    "PrivacySection",
     "Section",
     "SourceSection",
     "WatchSection",
@@ -325,6 +326,14 @@ class ConsentSection(Section):
         if self.analysis is None and self.lists is None:
             raise ValueError("name the purpose that analysis or lists need")
         return self
+
+
+class PrivacySection(Section):
+    """``[privacy]``: the key under which identifiers are stored, and those who were forgotten are known again."""
+
+    key_file: str
+    pseudonyms: list[str] = []
+    forgotten: str = "forgotten.json"
 
 
 class OutputSection(Section):

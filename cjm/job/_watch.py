@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from cjm.errors import ArgumentError, ConfigError, InputError
-from cjm.events import scan_events
 from cjm.files import created, locked, replaced_folder
 from cjm.identity import person_numbers
 from cjm.job._config import Config
 from cjm.job._decide import decided
+from cjm.job._load import batch_log
+from cjm.job._privacy import stored_ids
 from cjm.job._work import fixed_time
 from cjm.matching import unusable
 from cjm.moments import Watch, WatchState, detect
@@ -164,10 +165,11 @@ def _attributes(config: Config) -> list[pl.DataFrame]:
         raise InputError.at(
             f"cannot be read ({str(error).splitlines()[0]})", where=str(path), hint="[watch] attributes is Parquet"
         ) from error
-    if section.attributes_id not in table.columns:
-        raise ConfigError.unknown("column", section.attributes_id, table.columns, where="[watch] attributes_id")
-    numbers = person_numbers(table[section.attributes_id], section.attributes_id)
-    return [table.drop(section.attributes_id).with_columns(numbers).filter(pl.col("person").is_not_null())]
+    kind = section.attributes_id
+    if kind not in table.columns:
+        raise ConfigError.unknown("column", kind, table.columns, where="[watch] attributes_id")
+    numbers = person_numbers(stored_ids(table[kind], kind, config), kind)
+    return [table.drop(kind).with_columns(numbers).filter(pl.col("person").is_not_null())]
 
 
 def _files(config: Config, given: list[str]) -> dict[str, list[Path]]:
@@ -218,9 +220,8 @@ def _read(config: Config, files: Mapping[str, Sequence[Path]]) -> tuple[pl.DataF
     kind = identity.known_by
     if not files:
         return pl.DataFrame(), dict.fromkeys(("read", "set_aside", "duplicates", "nobody"), 0)
-    log = scan_events(
-        {name: replace(config.source(name), path=[str(path) for path in paths]) for name, paths in files.items()}
-    )
+    sources = {name: replace(config.source(name), path=[str(path) for path in paths]) for name, paths in files.items()}
+    log = batch_log(config, sources)
     frame = log.frame.collect()
     counts: dict[str, Any] = log.counts().select("read", "set_aside", "duplicates").sum().row(0, named=True)
     if kind not in log.kinds:

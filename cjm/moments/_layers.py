@@ -43,6 +43,15 @@ class Layer:
         place = np.minimum(np.searchsorted(self.person, person), max(len(self.person) - 1, 0))
         return place, self.person[place] == person if len(self.person) else np.zeros(len(person), dtype=bool)
 
+    def without(self, person: IntArray) -> Layer:
+        """Return the layer without some persons."""
+        kept = ~np.isin(self.person, person)
+        if kept.all():
+            return self
+        counts = np.diff(self.offsets)
+        offsets = np.append(0, np.cumsum(counts[kept])).astype(np.int64)
+        return Layer(self.person[kept], offsets, self.rows[np.repeat(kept, counts)])
+
 
 class Layers:
     """Layers from the oldest to the newest; a person is as in the newest layer that has them.
@@ -81,6 +90,10 @@ class Layers:
             newer, older = layers.pop(), layers.pop()
             layers.append(_merged(older, newer, idle, last=not layers))
         return Layers(layers)
+
+    def without(self, person: IntArray) -> Layers:
+        """Return the layers without some persons; a layer that has none of them stays as it is."""
+        return Layers([layer.without(person) for layer in self.layers])
 
     def mapped(self, change: Callable[[IntArray], IntArray]) -> Layers:
         """Return one layer of the rows that ``change`` makes of all there are; their order is kept."""

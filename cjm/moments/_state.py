@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,13 @@ class WatchState:
         return (
             None if self.reached == NEVER else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=self.reached)
         )
+
+    def without(self, persons: pl.Series) -> WatchState:
+        """Return the state without some persons: nothing tells that their events were ever taken in but their count."""
+        gone = persons.implode()
+        frames = {name: getattr(self, name) for name in ("pending", "waiting", "late")}
+        kept = {name: frame.filter(~pl.col("person").is_in(gone)) for name, frame in frames.items()}
+        return replace(self, layers=self.layers.without(persons.to_numpy()), **kept)
 
     def save(self, folder: str | Path) -> None:
         """Put the state on disk, in the place of a former one, in one step.
