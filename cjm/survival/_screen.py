@@ -95,9 +95,10 @@ def screen(
         Contract HAZARDS, smallest ``p`` first, then ``observed`` and ``expected`` (churned persons among the exposed
         while exposed, and how many if the path made no difference), ``days`` (of exposed persons at risk; null with
         ``effect="event"``), ``family`` (its size), ``tested_on`` (``"everyone"`` or ``"the other part"``). ``z``, ``p``
-        belong to the score test (of Mantel and Byar; with silence, of Cochran, Mantel and Haenszel), ``coef``, ``se``
-        and the interval to the hazard ratio at the maximum; they are null where it is 0 or infinite, or where nobody
-        was exposed.
+        belong to the score test (of Mantel and Byar; with silence, of Cochran, Mantel and Haenszel); where fewer than
+        ten churned persons are expected among the exposed, or among the others, ``p`` is that of a Poisson count.
+        ``coef``, ``se`` and the interval belong to the hazard ratio at the maximum; they are null where it is 0 or
+        infinite, or where nobody was exposed.
 
     Raises
     ------

@@ -26,6 +26,7 @@ _LOOKUP_BITS = 12
 _ENTRIES_A_TASK = 1_000_000
 _PATHS_A_TASK = 64
 _DRAWS_AT_ONCE = 64
+_FEW = 10  # deaths
 _NO_POOLS = np.empty(0, dtype=np.int32)
 
 
@@ -60,9 +61,10 @@ class Entries:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What the screen finds, a row a path; columns as the kernel ``screen`` writes them."""
+    """What the screen finds, a row a path, in the columns of the kernel ``screen``; and the deaths of all subjects."""
 
     table: FloatArray
+    deaths: int
 
     @property
     def z(self) -> FloatArray:
@@ -74,10 +76,18 @@ class Found:
 
     @property
     def p(self) -> FloatArray:
-        """Two-sided p values of the score test."""
+        """Two-sided p values of the score test.
+
+        Few expected deaths have no normal distribution. Where fewer than ten are expected among those exposed, or
+        among the others, the p value is twice the smaller mid-p of a Poisson count (Lancaster 1961, JASA 56).
+        """
         from scipy.special import ndtr
 
-        return np.asarray(2 * ndtr(-np.abs(self.z)))
+        observed, expected = self.table[:, 2], self.table[:, 3]
+        p = 2 * ndtr(-np.abs(self.z))
+        for count, mean in ((observed, expected), (self.deaths - observed, self.deaths - expected)):
+            p = np.where(np.isfinite(p) & (mean < _FEW), _of_poisson(count, np.maximum(mean, 0)), p)
+        return np.asarray(p)
 
     def columns(self, level: float) -> Mapping[str, FloatArray]:
         """Return the columns of contract HAZARDS, ``q`` and ``term`` apart, and of the counts."""
@@ -139,7 +149,7 @@ class Tables:
             ),
             _paths(found),
         )  # fmt: skip
-        return Found(found)
+        return Found(found, int(self.deaths.sum()))
 
     def max_t(self, entries: Entries, z: FloatArray, draws: int, seed: int) -> FloatArray:
         """Return, a path, the chance that the largest score of all paths is as large as its own."""
@@ -230,6 +240,14 @@ def event_tables(journeys: Journeys, subjects: Subjects, group: IntArray, *, eve
         kernels.place_events(low, high, subject, time, who, rows.time, number, every, *written)
 
     return Tables(until, pools.astype(np.int32), at_risk, deaths, every, place)
+
+
+def _of_poisson(count: FloatArray, mean: FloatArray) -> FloatArray:
+    from scipy.special import gammaln, pdtr, pdtrc, xlogy
+
+    mean = np.maximum(mean, 0.0)
+    half = np.exp(xlogy(count, mean) - mean - gammaln(count + 1)) / 2
+    return 2 * np.minimum(pdtr(count, mean) - half, pdtrc(count, mean) + half)
 
 
 def _paths(values: FloatArray) -> list[tuple[int, int]]:

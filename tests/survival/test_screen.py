@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from scipy.special import ndtr
+from scipy.stats import poisson
 from survival_worlds import cancelling_world, journeys_of_arrays, silent_world
 
 import cjm
@@ -136,10 +138,10 @@ def test_a_path_with_no_churn_after_it_has_no_interval():
         PathHazard(patterns={"p": "a:p"}).fit(journeys, found)
 
 
-def many(seed, persons=1500, paths=40, ratio=1.0):
-    """A world of ``paths`` meaningless touchpoints, but the first, which multiplies the hazard."""
+def many(seed, persons=1500, paths=40, ratio=1.0, wait=150):
+    """A world of ``paths`` meaningless touchpoints, ``wait`` days away, but the first, which multiplies the hazard."""
     rng = np.random.default_rng(seed)
-    times = rng.exponential(150, (persons, paths))
+    times = rng.exponential(wait, (persons, paths))
     hazard, budget = 0.01, rng.exponential(1, persons)
     first = times[:, 0]
     quits = np.where(budget < hazard * first, budget / hazard, first + (budget - hazard * first) / (hazard * ratio))
@@ -176,6 +178,41 @@ def test_null_worlds_have_the_size_they_claim():
     assert 0.03 <= np.mean(np.array(p) <= 0.05) <= 0.07
     assert families["max-t"] <= 4
     assert families["bh"] <= 4
+
+
+def test_rare_paths_have_no_p_values_that_few_persons_cannot_show():
+    # about eight persons with a path of whom three leave: far out, a normal deviate promises too much
+    tables = []
+    for seed in range(10):
+        journeys, _ = many(300 + seed, persons=800, paths=200, wait=9_000)
+        paths = journeys.touchpoints["touchpoint"].to_list()
+        rare = [path for path in paths if path.startswith("a:p")]
+        tables.append(screen(subjects(journeys, QUIT), journeys, rare))
+    found = pl.concat(tables).filter(pl.col("expected") > 0.5)
+    assert found["expected"].mean() < 5
+    normal = 2 * ndtr(-found["z"].abs().to_numpy())
+    assert (normal <= 0.001).mean() > 0.003
+    assert (found["p"] <= 0.001).mean() <= 0.0025
+    assert 0.02 <= (found["p"] <= 0.05).mean() <= 0.07
+
+
+@pytest.mark.parametrize("common", [False, True])
+def test_few_churned_persons_are_counted_as_poisson(common):
+    rng = np.random.default_rng(5)
+    person = np.arange(300)
+    with_path = person[(person >= 12) == common]
+    numbers = np.concatenate((person, with_path, person, [300]))
+    days = np.concatenate((np.zeros(300), np.ones(len(with_path)), 2 + rng.integers(0, 100, 300), [200]))
+    last = np.where(person % 4 > 0, "quit", "use")
+    names = np.concatenate((np.full(300, "join"), np.full(len(with_path), "p"), last, ["end"]))
+    journeys = journeys_of_arrays(numbers, days, names)
+    row = screen(subjects(journeys, QUIT), journeys, {"p": "a:p"}).row(0, named=True)
+    churned = 225
+    mean = churned - row["expected"] if common else row["expected"]
+    count = churned - row["observed"] if common else row["observed"]
+    assert mean < 10 < churned - mean
+    half = poisson.pmf(count, mean) / 2
+    assert row["p"] == pytest.approx(2 * min(poisson.cdf(count, mean) - half, poisson.sf(count, mean) + half))
 
 
 def test_max_t_is_about_the_largest_of_independent_scores():
