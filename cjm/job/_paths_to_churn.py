@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,7 +13,7 @@ from cjm.contracts import CONTRACTS
 from cjm.durations import format_duration, to_us
 from cjm.errors import InputError
 from cjm.job._after_paths import after_paths, came_true, the_other_half, usual_window
-from cjm.job._choice import frequent, told_apart
+from cjm.job._choice import clearest, compared
 from cjm.job._config import Config
 from cjm.job._dilution import dilution
 from cjm.job._people import People
@@ -21,7 +22,7 @@ from cjm.job._sections import ChurnSection
 from cjm.journeys import Journeys
 from cjm.patterns import Pattern
 from cjm.statistics import benjamini_hochberg
-from cjm.survival import Churn, PathHazard, Subjects, early_window
+from cjm.survival import Churn, ConvergenceWarning, PathHazard, Subjects, screen
 
 __all__ = ["ChurnFindings", "paths_to_churn"]
 
@@ -45,10 +46,10 @@ def paths_to_churn(
 ) -> ChurnFindings:
     """Contrast those who left with those who stayed, and fit the hazards of paths.
 
-    Mining did not look at churn. Where churn is an event, ``contrast`` tests the whole family of paths on everybody;
-    which of them deserve a hazard ratio is then chosen by looking at churn, so the choice is made on one half of the
-    persons and the ratio is measured on the other. Where churn is silence, active persons have more of every path and
-    fewer silences, so nothing is contrasted: the most frequent paths are tested event by event.
+    Mining did not look at churn, so ``screen`` tests the whole family of paths on everybody. Which of them deserve a
+    hazard ratio is then chosen by looking at churn: the choice is made on one half of the persons and the ratio is
+    measured on the other. Where churn is silence, active persons have more of every path and fewer silences, so
+    nothing is contrasted, and paths are tested event by event.
 
     Parameters
     ----------
@@ -136,8 +137,11 @@ def _declared(
     config: Config, journeys: Journeys, subjects: Subjects, declared: Mapping[str, Pattern], found: ChurnFindings
 ) -> pl.DataFrame:
     assert config.churn is not None
+    model = PathHazard(patterns=declared, covariates=tuple(config.churn.covariates))
     try:
-        model = PathHazard(patterns=declared, covariates=tuple(config.churn.covariates)).fit(journeys, subjects)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the notes say so
+            model.fit(journeys, subjects)
     except InputError as error:
         found.warnings.append(f"the hazards of the declared paths could not be estimated: {error}")
         return pl.DataFrame(schema=_HAZARDS)
@@ -151,43 +155,48 @@ def _declared(
 
 
 def _mined(
-    config: Config, journeys: Journeys, subjects: Subjects, paths: pl.DataFrame, found: ChurnFindings
+    config: Config, journeys: Journeys, subjects: Subjects, sequences: pl.DataFrame, found: ChurnFindings
 ) -> tuple[pl.DataFrame, dict[str, Pattern]] | None:
-    """Choose mined paths and measure their hazards one at a time."""
+    """Screen mined paths, choose some on one half of the persons, and measure their hazards on the other."""
     assert config.churn is not None
-    top, limit = config.mining.top, config.mining.max_gap
-    if config.churn.inactive is not None:
-        best, note = frequent(paths, top), "the most frequent mined paths; the choice did not look at churn"
-        where = "everyone"
-    else:
-        window = config.mining.window or usual_window(subjects)
-        early, outcome = early_window(journeys, subjects, window=window)
-        choice = told_apart(
-            early, outcome, paths, top=top, max_gap=limit, smallest=config.output.hide_below, window=window
+    mining, smallest, covariates = config.mining, config.output.hide_below, tuple(config.churn.covariates)
+    if config.churn.inactive is None:
+        contrast, note = compared(
+            journeys, subjects, sequences, window=mining.window, max_gap=mining.max_gap, smallest=smallest
         )
-        best = choice.paths
-        found.notes.append(choice.note)
-        if choice.contrast is not None:
-            found.tables["contrast"] = choice.contrast
-        note = "chosen on one half of the persons by how they differ between those who left and those who stayed"
-        where = "the other half"
-        journeys, subjects = the_other_half(journeys, subjects)
-    patterns = {"mined: " + " → ".join(path): Pattern.from_touchpoints(path, max_gap=limit) for path in best}
+        found.notes.append(note)
+        if contrast is not None:
+            found.tables["contrast"] = contrast
+    paths = {"mined: " + " → ".join(path): path for path in sequences["pattern"].to_list()}
+    if not paths:
+        return None
+    every = {name: Pattern.from_touchpoints(path, max_gap=mining.max_gap) for name, path in paths.items()}
+    found.tables["screen"] = screen(subjects, journeys, every, adjust=covariates)
+    found.notes.append(f"Every mined path ({len(paths):,}) is screened on everyone: mining did not look at churn.")
+    patterns = clearest(
+        journeys, subjects, paths, max_gap=mining.max_gap, adjust=covariates, top=mining.top, smallest=smallest
+    )
+    journeys, subjects = the_other_half(journeys, subjects)
     rows = []
     for name, pattern in patterns.items():
-        model = PathHazard(patterns={name: pattern}, covariates=tuple(config.churn.covariates))
+        model = PathHazard(patterns={name: pattern}, covariates=covariates)
         try:
-            rows.append(model.fit(journeys, subjects).summary.filter(pl.col("term") == name))
-        except InputError as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", ConvergenceWarning)
+                rows.append(model.fit(journeys, subjects).summary.filter(pl.col("term") == name))
+        except (InputError, ConvergenceWarning) as error:
             found.notes.append(f"{name}: no hazard ratio ({error})")
     if not rows:
         return None
     hazards = pl.concat(rows)
     hazards = hazards.with_columns(
-        pl.Series("q", benjamini_hochberg(hazards["p"].to_numpy())), pl.lit(where).alias("tested_on")
+        pl.Series("q", benjamini_hochberg(hazards["p"].to_numpy())), pl.lit("the other half").alias("tested_on")
     )
-    found.notes.append(f"Mined paths ({hazards.height}) are tested one at a time on {where}: {note}.")
-    return hazards, patterns
+    found.notes.append(
+        f"Hazard ratios of {hazards.height} mined paths are those of one half of the persons; the paths were chosen "
+        "by a screen of the other half."
+    )
+    return hazards, {name: patterns[name] for name in hazards["term"]}
 
 
 def _without_churn(sequences: pl.DataFrame, churn: ChurnSection) -> pl.DataFrame:

@@ -33,6 +33,7 @@ _DRAWN = 12
 _SURE = 0.05
 _LEAST_EVENTS = 5
 _SAID = 3
+_SCREENED = 25
 
 
 def hazards(tables: Tables, run: Mapping[str, Any]) -> Section | None:
@@ -78,7 +79,7 @@ def hazards(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     drawn = enough.head(_DRAWN).sort("hazard_ratio", descending=True)
     picture = _forest(drawn, enough.height, hide, mixed=mixed)
     scenarios, hidden = _hidden(tables, frame, hide)
-    shown = [_table(frame, hide, mixed=mixed), *_soon_table(tables, names, hide), *hidden]
+    shown = [_table(frame, hide, mixed=mixed), *_screen_table(tables, hide), *_soon_table(tables, names, hide), *hidden]
     return Section("patterns", "Patterns before leaving", f"{title}.", tuple(text), picture, tuple(shown), scenarios)
 
 
@@ -177,6 +178,36 @@ def _how_soon(tables: Tables, term: str, run: Mapping[str, Any]) -> str:
     return (
         f" Of the {number(row['left'])} who left after it, half did so within {roughly(row['p50'])}{quarter}{silence}."
     )
+
+
+def _screen_table(tables: Tables, hide: int) -> tuple[Table, ...]:
+    """List the mined paths that stand out most among all that were screened."""
+    if not has(tables, "screen"):
+        return ()
+    frame = tables["screen"].filter((pl.col("exposed") >= hide) & (pl.col("observed") >= _LEAST_EVENTS))
+    if not frame.height:
+        return ()
+    first = frame.head(_SCREENED).with_columns(
+        pl.col("term").str.strip_prefix("mined: ").str.replace_all(" → ", " then ")
+    )
+    said = [
+        NONE if low is None else ratio_interval(low, high, ratio_digits(low))
+        for low, high in first.select("lower", "upper").iter_rows()
+    ]
+    first = first.with_columns(pl.Series("interval", said, pl.String))
+    columns = [
+        Col("term", "pattern", pattern_words),
+        Col("hazard_ratio", "times as often", ratio, True),
+        Col("interval", "95 % interval", str, True),
+        Col("p", "p", p_value, True),
+        Col("q", "q", p_value, True),
+        groups("exposed", "persons with it", hide),
+        groups("observed", "of them left", hide),
+        Col("expected", "of them expected", lambda value: f"{value:,.1f}", True),
+    ]
+    family = int(tables["screen"]["family"][0])
+    caption = f"All {number(family)} mined paths, screened on everyone: the {plural(first.height, 'one', 'ones')} that "
+    return (table(f"{caption}stand out most", first, columns),)
 
 
 def _soon_table(tables: Tables, names: Mapping[str, str], hide: int) -> tuple[Table, ...]:
