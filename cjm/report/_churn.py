@@ -205,9 +205,9 @@ def _screen_table(tables: Tables, hide: int) -> tuple[Table, ...]:
         groups("observed", "of them left", hide),
         Col("expected", "of them expected", lambda value: f"{value:,.1f}", True),
     ]
-    family = int(tables["screen"]["family"][0])
-    caption = f"All {number(family)} mined paths, screened on everyone: the {plural(first.height, 'one', 'ones')} that "
-    return (table(f"{caption}stand out most", first, columns),)
+    family = number(int(tables["screen"]["family"][0]))
+    caption = f"All {family} mined paths were screened on everyone: the {number(first.height)} that stand out most"
+    return (table(caption, first, columns),)
 
 
 def _soon_table(tables: Tables, names: Mapping[str, str], hide: int) -> tuple[Table, ...]:
