@@ -14,6 +14,7 @@ from cjm.survival._newton import ConvergenceWarning
 from cjm.survival._path_curves import PathCurves, landmark, simon_makuch
 from cjm.survival._row_tables import event_table, landmark_table, period_table, spell_table
 from cjm.survival._screen import screen
+from cjm.survival._sensitivity import sensitivity
 from cjm.survival._subjects import Subjects, subjects
 from cjm.survival._validate import Validation, validate
 from cjm.survival._when import When, when
@@ -47,6 +48,7 @@ __all__ = [
     "period_table",
     "restricted_mean",
     "screen",
+    "sensitivity",
     "simon_makuch",
     "spell_table",
     "subjects",
