@@ -4,6 +4,7 @@ from cjm.survival._churn import Churn
 from cjm.survival._concordance import concordance
 from cjm.survival._cox import CoxResult, cox
 from cjm.survival._curves import cumulative_hazard, survival_curves
+from cjm.survival._gray import gray
 from cjm.survival._hazard import PathHazard
 from cjm.survival._holdout import Holdout, holdout
 from cjm.survival._incidence import cif, cumulative_incidence
@@ -39,6 +40,7 @@ __all__ = [
     "cumulative_incidence",
     "early_window",
     "event_table",
+    "gray",
     "holdout",
     "landmark",
     "landmark_table",
