@@ -13,6 +13,8 @@ FloatArray = npt.NDArray[np.float64]
 CodeArray = npt.NDArray[np.int32]
 CountArray = npt.NDArray[np.int64]
 
+_SMALL = 1e-12
+
 
 @kernel
 def gray_sums(
@@ -62,10 +64,12 @@ def gray_sums(
             all_died += died[a, 0]
         before = 1 - pooled
         if all_died:
-            pooled += all_died / all_scale
+            pooled = min(pooled + all_died / all_scale, 1.0)
             for a in range(size):
                 observed[a] += died[a, 0]
                 expected[a] += all_died * scale[a] * (1 - incidence[a]) / at_stake
+                if before < _SMALL:
+                    continue  # in a small sample a group that is gone may have brought it to 1
                 for b in range(size):
                     alike = 1.0 if a == b else 0.0
                     path[a, b] += scale[a] * (alike - scale[b] / all_scale) * all_died / (all_scale * before)

@@ -9,7 +9,7 @@ from cjm.errors import ArgumentError
 from cjm.survival._counts import Cells, TimeRows, time_rows
 from cjm.survival._curves import times_of
 from cjm.survival._design import FloatArray, IntArray, groups, names_of, require
-from cjm.survival._logrank import LogRank, test_of_sums
+from cjm.survival._logrank import LogRank, sums_tested
 from cjm.survival._subjects import Subjects
 
 __all__ = ["gray", "gray_test"]
@@ -93,4 +93,4 @@ def gray_test(rows: TimeRows, stratum: IntArray | None = None) -> LogRank:
         counts = (as_array(count, np.int64) for count in (cells.at_risk, cells.events, other, cells.gone))
         gray_sums(cells.time, cells.group, *counts, *sums)
 
-    return test_of_sums(rows, stratum, add)
+    return sums_tested(rows, stratum, add)

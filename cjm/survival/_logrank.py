@@ -15,7 +15,7 @@ from cjm.survival._counts import Cells, TimeRows, time_rows
 from cjm.survival._design import FloatArray, IntArray, groups, names_of, require
 from cjm.survival._subjects import Subjects
 
-__all__ = ["LogRank", "Weights", "logrank", "logrank_pairs", "logrank_test", "pairs_test", "test_of_sums"]
+__all__ = ["LogRank", "Weights", "logrank", "logrank_pairs", "logrank_test", "pairs_test", "sums_tested"]
 
 Weights = Literal["equal", "early", "gehan", "tarone-ware"]
 
@@ -133,10 +133,10 @@ def logrank_test(rows: TimeRows, weights: Weights = "equal", stratum: IntArray |
     def add(cells: Cells, *sums: FloatArray) -> None:
         group_sums(cells.time, cells.group, *_counts(cells), _WEIGHTS.index(weights), *sums)
 
-    return test_of_sums(rows, stratum, add)
+    return sums_tested(rows, stratum, add)
 
 
-def test_of_sums(rows: TimeRows, stratum: IntArray | None, add: Callable[..., None]) -> LogRank:
+def sums_tested(rows: TimeRows, stratum: IntArray | None, add: Callable[..., None]) -> LogRank:
     """Test whether observed less expected is zero in all groups.
 
     ``add`` adds to observed, expected and their covariance, given before them the cells of one stratum by time.

@@ -47,15 +47,16 @@ def naive(time, ending, group):
     incidence = np.vstack((np.zeros(size), np.cumsum(own, axis=0)[:-1]))
     h = np.where(inside, risk / np.where(before > 0, before, 1), 0)
     pooled_step = died[:, 0].sum(axis=1) / h.sum(axis=1)
-    pooled = np.cumsum(pooled_step)
-    pooled_before = pooled - pooled_step
+    pooled = np.minimum(np.cumsum(pooled_step), 1)
+    pooled_before = np.concatenate(([0], pooled[:-1]))
+    jump = np.where(pooled_before < 1 - 1e-12, pooled_step / np.maximum(1 - pooled_before, 1e-12), 0)
     r_all = h * (1 - incidence)
     expected = died[:, 0].sum(axis=1)[:, None] * r_all / r_all.sum(axis=1)[:, None]
     score = (died[:, 0] - expected).sum(axis=0)
     variance = np.zeros((size, size))
     for r in range(size):
         a = h * ((np.arange(size) == r) - (h[:, r] / h.sum(axis=1))[:, None])
-        c = np.cumsum(a * (pooled_step / (1 - pooled_before))[:, None], axis=0)
+        c = np.cumsum(a * jump[:, None], axis=0)
         for k, _ in enumerate(times):
             if risk[k, r] == 0:
                 continue
