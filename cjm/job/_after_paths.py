@@ -123,9 +123,10 @@ def came_true(journeys: Journeys, subjects: Subjects, model: PathHazard, *, smal
         Notes.
     """
     train, test = subjects.split(0.5)
-    late = pl.col("exit") > pl.lit(test.end - to_us(_MONTH)).cast(test.frame.schema["exit"])
-    left = int(test.frame.select((pl.col("churned") & late).sum()).item())
-    groups = min(max(left // (2 * smallest), 2), _MOST_GROUPS)
+    judged = test.frame.filter("churned")
+    if test.churn.kind != "inactive":
+        judged = judged.filter(pl.col("exit").to_physical() > test.end - to_us(_MONTH))
+    groups = min(max(judged.height // (2 * smallest), 2), _MOST_GROUPS)
     try:
         found = model.fit(journeys, train).validate(test, horizon=_MONTH, groups=groups)
     except InputError as error:

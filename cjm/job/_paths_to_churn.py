@@ -22,7 +22,7 @@ from cjm.job._sections import ChurnSection
 from cjm.journeys import Journeys
 from cjm.patterns import Pattern
 from cjm.statistics import benjamini_hochberg
-from cjm.survival import Churn, ConvergenceWarning, PathHazard, Subjects, screen
+from cjm.survival import Churn, ConvergenceWarning, PathHazard, Subjects, screen, sensitivity
 
 __all__ = ["ChurnFindings", "paths_to_churn"]
 
@@ -69,7 +69,7 @@ def paths_to_churn(
     hazards = []
     terms = dict(declared)
     if declared:
-        hazards.append(_declared(config, journeys, subjects, declared, found))
+        hazards.append(_declared(config, journeys, subjects, risk, declared, found))
         if people is not None and not hazards[0].is_empty():
             anonymous = people.map.group_by("person").agg(pl.col("kind").is_in(config.identity.unique).any())
             anonymous = anonymous.filter(~pl.col("kind")).select("person")
@@ -134,7 +134,12 @@ def _doubts(churn: ChurnSection, audit: pl.DataFrame) -> list[str]:
 
 
 def _declared(
-    config: Config, journeys: Journeys, subjects: Subjects, declared: Mapping[str, Pattern], found: ChurnFindings
+    config: Config,
+    journeys: Journeys,
+    subjects: Subjects,
+    risk: pl.DataFrame | None,
+    declared: Mapping[str, Pattern],
+    found: ChurnFindings,
 ) -> pl.DataFrame:
     assert config.churn is not None
     model = PathHazard(patterns=declared, covariates=tuple(config.churn.covariates))
@@ -151,6 +156,10 @@ def _declared(
     tables, notes = came_true(journeys, subjects, model, smallest=config.output.hide_below)
     found.tables |= tables
     found.notes += notes
+    if config.churn.inactive is not None:
+        found.tables["sensitivity"] = sensitivity(
+            journeys, subjects.churn, model, persons=risk, origin=config.churn.origin
+        )
     return hazards
 
 

@@ -3,15 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cjm.plot._calibration import draw_calibration
 from cjm.report._charts import Picture
-from cjm.report._section import Col, Section, Tables, blank_small, groups, has, shares, table, with_bounds
+from cjm.report._section import Col, Section, Tables, blank_small, counts, groups, has, shares, table, with_bounds
 from cjm.report._text import duration, interval, number, percent, plural
 
 __all__ = ["calibration"]
 
+
+@dataclass(frozen=True)
+class _Words:
+    """What is counted, and how it is said."""
+
+    counted: str
+    of: str
+    left: str
+    pair: str
+    interval: str
+    when: str
+
+
+_PERSONS = _Words(
+    "persons",
+    "",
+    "left within",
+    "one who left and one who did not, the one who left",
+    "what was observed (Aalen-Johansen)",
+    "{} before the end of the data",
+)
+_EVENTS = _Words(
+    "events",
+    "events of ",
+    "were the last before a silence of",
+    "an event that was the last and one that was not, the last",
+    "the share of events that were the last, with several events of a person allowed for",
+    "at each of their events",
+)
 _SCORES = ("auc", "brier", "brier_null", "expected", "observed")
 
 
@@ -28,11 +58,12 @@ def calibration(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     if min(persons, churned) < hide:
         said = f"Fewer than {hide} of those kept out of the fit left, so predicted risks cannot be compared"
         return Section("calibration", "Predicted risks", f"{said}.", telling=False)
+    say = _EVENTS if "events" in frame.columns else _PERSONS
     within = duration(frame["horizon"][0])
-    observed, expected = score["observed"], score["expected"]["value"]
+    observed, expected = percent(score["observed"]["value"]), percent(score["expected"]["value"])
     title = (
-        f"Of {number(persons)} customers kept out of the fit, {percent(observed['value'])} left within {within}; "
-        f"{percent(expected)} were predicted to"
+        f"Of {number(int(frame[say.counted].sum()))} {say.of}customers kept out of the fit, {observed} {say.left} "
+        f"{within}; {expected} were predicted to"
     )
     safe = blank_small(frame, "churned", hide, ["observed", "lower", "upper"])
     safe = blank_small(safe, "persons", hide, ["predicted", "observed", "lower", "upper"])
@@ -41,14 +72,14 @@ def calibration(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     if drawn.height > 1:
         low, high = (drawn.row(place, named=True) for place in (0, -1))
         text.append(
-            f"Of the {number(high['persons'])} with the highest risk {percent(high['observed'])} left, of the "
-            f"{number(low['persons'])} with the lowest {percent(low['observed'])}."
+            f"Among the {number(high[say.counted])} with the highest risk it was {percent(high['observed'])}, "
+            f"among the {number(low[say.counted])} with the lowest {percent(low['observed'])}."
         )
-    text.append(_use(score["auc"]))
+    text.append(_use(score["auc"], say.pair))
     caption = (
-        "A point a group of like risk, with a 95 % interval of what was observed (Aalen-Johansen): on the dashed line "
-        "predictions came true, above it more left. Fitted to one half of the persons, predicted for the other half "
-        f"{within} before the end of the data. {_scores(score)}"
+        f"A point a group of like risk, with a 95 % interval of {say.interval}: on the dashed line predictions came "
+        "true, above it more left. Fitted to one half of the persons, predicted for the other half "
+        f"{say.when.format(within)}. {_scores(score)}"
     )
     missing = frame.height - drawn.height
     caption += f" {plural(missing, 'group')} of which fewer than {hide} left: not drawn." if missing else ""
@@ -60,6 +91,7 @@ def calibration(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     columns = [
         Col("group", "group"),
         groups("persons", "persons", hide),
+        counts("events", "events"),
         shares("predicted", "predicted"),
         groups("churned", "left", hide),
         shares("observed", "observed"),
@@ -70,13 +102,11 @@ def calibration(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     return Section("calibration", "Predicted risks", f"{title}.", tuple(text), pictures, (shown,))
 
 
-def _use(auc: Mapping[str, Any]) -> str:
+def _use(auc: Mapping[str, Any], pair: str) -> str:
     """Say how well risks tell apart those who leave."""
     if auc["value"] is None:
         return "How well risks tell apart those who left cannot be said."
-    said = (
-        f"Of one who left and one who did not, the one who left had the higher risk in {percent(auc['value'])} of pairs"
-    )
+    said = f"Of {pair} had the higher risk in {percent(auc['value'])} of pairs"
     ends = interval(auc["lower"], auc["upper"])
     clear = auc["lower"] is not None and auc["lower"] > 0.5
     return f"{said} ({ends}): a list by risk is {'better' if clear else 'not clearly better'} than one by chance."

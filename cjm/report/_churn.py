@@ -11,6 +11,7 @@ from cjm.plot._hazards import draw_hazards
 from cjm.report._charts import Picture
 from cjm.report._names import named, pattern_names
 from cjm.report._section import Col, Section, Table, Tables, blank_small, groups, has, small, spans, table
+from cjm.report._silences import other_silences
 from cjm.report._text import (
     INTERVAL,
     NONE,
@@ -75,11 +76,15 @@ def hazards(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         "“2 times as often” compares persons who had the pattern behind them with others at risk at the same point "
         "who had not. It says what came before leaving, not why anybody left."
     )
+    leading = pl.concat([clear, enough.filter("is_pattern")])
+    said, silences = other_silences(tables, names, leading["term"].to_list(), hide, _LEAST_EVENTS)
+    text += said
     mixed = patterns.height < frame.height
     drawn = enough.head(_DRAWN).sort("hazard_ratio", descending=True)
-    picture = _forest(drawn, enough.height, hide, mixed=mixed)
+    picture = _forest(drawn, enough.height, hide, mixed=mixed, silence=bool(run.get("gap_days")))
     scenarios, hidden = _hidden(tables, frame, hide)
-    shown = [_table(frame, hide, mixed=mixed), *_screen_table(tables, hide), *_soon_table(tables, names, hide), *hidden]
+    lists = [*_screen_table(tables, hide), *_soon_table(tables, names, hide), *silences, *hidden]
+    shown = [_table(frame, hide, mixed=mixed), *lists]
     return Section("patterns", "Patterns before leaving", f"{title}.", tuple(text), picture, tuple(shown), scenarios)
 
 
@@ -103,7 +108,7 @@ def _times_as_often(row: Mapping[str, Any]) -> str:
     return f"{ratio(row['hazard_ratio'], digits)} times as often ({INTERVAL}{bounds})"
 
 
-def _forest(drawn: pl.DataFrame, total: int, hide: int, *, mixed: bool) -> tuple[Picture, ...]:
+def _forest(drawn: pl.DataFrame, total: int, hide: int, *, mixed: bool, silence: bool) -> tuple[Picture, ...]:
     if not drawn.height:
         return ()
     sure = (pl.col("lower") > 1) | (pl.col("upper") < 1)
@@ -117,7 +122,11 @@ def _forest(drawn: pl.DataFrame, total: int, hide: int, *, mixed: bool) -> tuple
     caption = "How many times as often churn comes with it as without it at the same time, and a 95 % interval, on a "
     caption += "logarithmic axis; persons who had it, and how many of them left after it. "
     caption += "Grey where not clear (interval around 1, or q of 0.05 or more). "
-    caption += "Hazard ratios of a proportional hazards model in which a path counts from its completion on."
+    caption += (
+        "Hazard ratios of the chance that an event is the last before the silence, among events with the same number."
+        if silence
+        else "Hazard ratios of a proportional hazards model in which a path counts from its completion on."
+    )
     if mixed:
         caption += " Covariates: yes against no, a level against the level left out, a number per unit."
     caption += f" The {len(rows)} of {total} that stand out most." if total > len(rows) else ""

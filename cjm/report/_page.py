@@ -85,7 +85,8 @@ def render(tables: Tables, run: Mapping[str, Any]) -> str:
         ``term``, ``persons``, ``churned``, ``horizon``, ``excess``, ``lower``, ``upper``, ``act_by``, its interval
         ``act_by_lower``, ``act_by_upper``, and ``constant_p``), ``when_excess`` and ``when_stretches`` (the frames of
         :func:`cjm.survival.when` by ``term``), ``path_curves`` and ``path_tests`` (those of
-        :func:`cjm.survival.landmark`, by ``term``, with ``landmark`` in days), ``calibration`` and ``validation``
+        :func:`cjm.survival.landmark`, by ``term``, with ``landmark`` in days), ``sensitivity`` (that of
+        :func:`cjm.survival.sensitivity`), ``calibration`` and ``validation``
         (those of :func:`cjm.survival.validate`, with ``horizon`` in days), ``curves``, ``audit``, ``moments``,
         ``decisions``;
         with the columns of the functions of the same name. Each is optional; an empty one counts as missing, but an

@@ -4,6 +4,7 @@ from cjm.survival._churn import Churn
 from cjm.survival._concordance import concordance
 from cjm.survival._cox import CoxResult, cox
 from cjm.survival._curves import cumulative_hazard, survival_curves
+from cjm.survival._gray import gray
 from cjm.survival._hazard import PathHazard
 from cjm.survival._holdout import Holdout, holdout
 from cjm.survival._incidence import cif, cumulative_incidence
@@ -14,6 +15,7 @@ from cjm.survival._newton import ConvergenceWarning
 from cjm.survival._path_curves import PathCurves, landmark, simon_makuch
 from cjm.survival._row_tables import event_table, landmark_table, period_table, spell_table
 from cjm.survival._screen import screen
+from cjm.survival._sensitivity import sensitivity
 from cjm.survival._subjects import Subjects, subjects
 from cjm.survival._validate import Validation, validate
 from cjm.survival._when import When, when
@@ -38,6 +40,7 @@ __all__ = [
     "cumulative_incidence",
     "early_window",
     "event_table",
+    "gray",
     "holdout",
     "landmark",
     "landmark_table",
@@ -47,6 +50,7 @@ __all__ = [
     "period_table",
     "restricted_mean",
     "screen",
+    "sensitivity",
     "simon_makuch",
     "spell_table",
     "subjects",

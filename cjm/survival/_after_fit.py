@@ -14,9 +14,10 @@ from cjm.journeys import Journeys
 from cjm.patterns import Pattern
 from cjm.survival._fitted import Fitted
 from cjm.survival._lifelines import cox_with_lifelines
-from cjm.survival._predict import at_risk, risks
-from cjm.survival._subjects import Moment, Subjects
+from cjm.survival._predict import at_risk, event_risks, risks
+from cjm.survival._subjects import Moment, Subjects, moment_us
 from cjm.survival._validate import Validation, validate
+from cjm.survival._validate_events import validate_events
 
 __all__ = ["AfterFit"]
 
@@ -79,6 +80,11 @@ class AfterFit(ABC):
     ) -> Validation:
         """Predict for persons who took no part in the fit, and compare with what happened to them.
 
+        With churn by silence every event is judged at which silence could begin: the risk that it was the last, against
+        whether it was. (At a date it would not be fair: who has been silent for a while is likelier to have left than
+        their last event told.) ``calibration`` then has ``events`` too, and ``observed`` is a share of them; ``scores``
+        has no concordance but ``auc``.
+
         Parameters
         ----------
         test : Subjects
@@ -86,8 +92,10 @@ class AfterFit(ABC):
         journeys : Journeys, optional
             By default those of the fit.
         at : str, date or datetime, optional
-            When to predict; by default one horizon before the end of observation.
+            When to predict; by default one horizon before the end of observation. With churn by silence, from when on
+            events are judged; by default all are.
         horizon : duration
+            Not used with churn by silence: ``horizon`` of the result is the silence.
         groups : int
             Groups of like risk in ``calibration``.
         level : float
@@ -100,7 +108,7 @@ class AfterFit(ABC):
         Raises
         ------
         ArgumentError
-            For persons who took part in the fit, or churn by silence.
+            For persons who took part in the fit, or another definition of churn.
         InputError
             If nobody is at risk at the time, or nobody's outcome is known.
 
@@ -118,11 +126,11 @@ class AfterFit(ABC):
         >>> model.fit(journeys, train).validate(test).scores["measure"].to_list()[:3]
         ['harrell', 'uno', 'auc']
         """
-        if test.churn.kind == "inactive":
+        if str(test.churn) != self._results().churn:
             raise ArgumentError.at(
-                "churn by silence is predicted for the next silence, not for a horizon",
-                where="validate",
-                hint="Validate with churn that is an event, or compare rates of silence by risk",
+                f"the model is of {self._results().churn}, the persons of {test.churn}",
+                where="validate(test)",
+                hint="Split subjects of one definition",
             )
         if journeys is None:
             journeys = self._fitted_to()[0]
@@ -134,6 +142,17 @@ class AfterFit(ABC):
                     where="validate",
                     hint="Split persons first: train, test = subjects.split(0.5)",
                 )
+        if self._results().gap:
+            rows, risks = event_risks(
+                journeys,
+                test,
+                self._results(),
+                self._named(),
+                self.covariates,
+                every=self.effect == "event",
+                since=None if at is None else moment_us(at, "at"),
+            )
+            return validate_events(rows.subject, rows.silent, risks, gap=test.churn.gap, groups=groups, level=level)
         span = to_us(horizon, "horizon")
         moment = pl.from_epoch(pl.Series([test.end - span]), "us")[0] if at is None else at
         risk = self.predict(journeys, test, at=moment, horizon=horizon)

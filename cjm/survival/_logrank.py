@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +15,7 @@ from cjm.survival._counts import Cells, TimeRows, time_rows
 from cjm.survival._design import FloatArray, IntArray, groups, names_of, require
 from cjm.survival._subjects import Subjects
 
-__all__ = ["LogRank", "Weights", "logrank", "logrank_pairs", "logrank_test", "pairs_test"]
+__all__ = ["LogRank", "Weights", "logrank", "logrank_pairs", "logrank_test", "pairs_test", "sums_tested"]
 
 Weights = Literal["equal", "early", "gehan", "tarone-ware"]
 
@@ -127,18 +128,29 @@ def logrank_pairs(
 
 def logrank_test(rows: TimeRows, weights: Weights = "equal", stratum: IntArray | None = None) -> LogRank:
     """Compare the hazards of the groups; those that were never at risk at an event do not count."""
+    from cjm.kernels.survival_ranks import group_sums
+
+    def add(cells: Cells, *sums: FloatArray) -> None:
+        group_sums(cells.time, cells.group, *_counts(cells), _WEIGHTS.index(weights), *sums)
+
+    return sums_tested(rows, stratum, add)
+
+
+def sums_tested(rows: TimeRows, stratum: IntArray | None, add: Callable[..., None]) -> LogRank:
+    """Test whether observed less expected is zero in all groups.
+
+    ``add`` adds to observed, expected and their covariance, given before them the cells of one stratum by time.
+    """
     from scipy.special import chdtrc
 
-    from cjm.kernels.survival_ranks import group_sums, quadratic_form
+    from cjm.kernels.survival_ranks import quadratic_form
 
     observed, expected = np.zeros(rows.groups), np.zeros(rows.groups)
     variance = np.zeros((rows.groups, rows.groups))
     for part in _strata(rows, stratum):
         cells = part.cells
-        cells = cells.take(np.argsort(cells.time, kind="stable"))
-        counts = _counts(cells)
         found = (np.zeros_like(observed), np.zeros_like(expected), np.zeros_like(variance))
-        group_sums(cells.time, cells.group, *counts, _WEIGHTS.index(weights), *found)
+        add(cells.take(np.argsort(cells.time, kind="stable")), *found)
         for total, added in zip((observed, expected, variance), found, strict=True):
             total += added
     chi2, df = quadratic_form(variance.copy(), observed - expected, _SMALL)

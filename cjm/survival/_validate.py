@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,12 @@ from cjm.survival._counts import time_rows
 from cjm.survival._design import FloatArray, IntArray
 from cjm.survival._incidence import incidence_of
 
-__all__ = ["Validation", "validate"]
+__all__ = ["NO_PROMISE", "Score", "Validation", "area", "calibration_table", "score_table", "validate"]
+
+Score = tuple[str, float | None, float | None, float | None, str]
+"""Measure, value, both ends of its interval, meaning."""
+
+NO_PROMISE = "A high risk is no promise that acting helps: that takes a randomised holdout"
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,10 +143,10 @@ def validate(
     expected = float(score.mean())
     # who ended otherwise never churns: they outlive everybody
     order = (np.where(ending == 2, limit, days), happened, score)
-    scores: list[tuple[str, float | None, float | None, float | None, str]] = [
+    scores: list[Score] = [
         ("harrell", *_first(concordance_of(*order, "harrell", level=level)), "share of pairs in the right order"),
         ("uno", *_first(concordance_of(*order, "uno", level=level)), "the same, but for who was censored when"),
-        ("auc", *_area(score, happened, weight, z), "chance that one who churned had the higher risk"),
+        ("auc", *area(score, happened, weight, z), "chance that one who churned had the higher risk"),
         ("brier", brier, None, None, "mean squared error of the risk"),
         ("brier_null", null, None, None, "mean squared error of one risk for all"),
         ("explained", 1 - brier / null if null else None, None, None, "1 - brier / brier_null"),
@@ -150,20 +156,23 @@ def validate(
     if expected:
         ratio = (observed / expected, low / expected, high / expected)
         scores.append(("ratio", *ratio, "observed / expected: above 1, risks are too low"))
-    schema = {"measure": pl.String, "value": pl.Float64, "lower": pl.Float64, "upper": pl.Float64, "meaning": pl.String}
     lost = int((~known).sum())
     notes = (
         f"{len(days)} persons, of whom {int(happened.sum())} were seen to churn within {limit:g} days; {lost} were not "
         "seen for so long: those who were stand in for them",
-        "A high risk is no promise that acting helps: that takes a randomised holdout",
+        NO_PROMISE,
     )
-    return Validation(
-        pl.DataFrame(scores, schema=schema, orient="row").with_columns(pl.col(pl.Float64).fill_nan(None)),
-        _calibration(days, ending, score, limit, groups, z),
-        limit,
-        level,
-        notes,
-    )
+
+    def seen(ours: BoolArray) -> tuple[int, float, float, float]:
+        return int(happened[ours].sum()), *_observed(days[ours], ending[ours], limit, z)
+
+    return Validation(score_table(scores), calibration_table(score, groups, seen), limit, level, notes)
+
+
+def score_table(scores: Sequence[Score]) -> pl.DataFrame:
+    """Return the scores as a frame."""
+    schema = {"measure": pl.String, "value": pl.Float64, "lower": pl.Float64, "upper": pl.Float64, "meaning": pl.String}
+    return pl.DataFrame(scores, schema=schema, orient="row").with_columns(pl.col(pl.Float64).fill_nan(None))
 
 
 def _first(found: tuple[float, ...]) -> tuple[float, float, float]:
@@ -171,8 +180,13 @@ def _first(found: tuple[float, ...]) -> tuple[float, float, float]:
     return found[0], found[2], found[3]
 
 
-def _area(score: FloatArray, happened: BoolArray, weight: FloatArray, z: float) -> tuple[float, float, float]:
-    """Return the weighted area under the ROC curve and its interval (infinitesimal jackknife, weights as given)."""
+def area(
+    score: FloatArray, happened: BoolArray, weight: FloatArray, z: float, person: IntArray | None = None
+) -> tuple[float, float, float]:
+    """Return the weighted area under the ROC curve and its interval (infinitesimal jackknife, weights as given).
+
+    With ``person`` (its number, a row) the interval allows for dependence between the rows of a person.
+    """
     case, other = happened & (weight > 0), ~happened & (weight > 0)
     if not case.any() or not other.any():
         return float("nan"), float("nan"), float("nan")
@@ -186,11 +200,14 @@ def _area(score: FloatArray, happened: BoolArray, weight: FloatArray, z: float) 
 
     cases, others = float(weight[case].sum()), float(weight[other].sum())
     beaten = below(case, other) / others
-    beaten_by = 1 - below(other, case) / cases
-    area = float((weight[case] * beaten).sum() / cases)
-    parts = np.concatenate((weight[case] * (beaten - area) / cases, weight[other] * (beaten_by - area) / others))
+    value = float((weight[case] * beaten).sum() / cases)
+    parts = np.zeros(len(score))
+    parts[case] = weight[case] * (beaten - value) / cases
+    parts[other] = weight[other] * (1 - below(other, case) / cases - value) / others
+    if person is not None:
+        parts = np.asarray(np.bincount(person, weights=parts), dtype=np.float64)
     width = z * float(np.sqrt((parts**2).sum()))
-    return area, max(area - width, 0.0), min(area + width, 1.0)
+    return value, max(value - width, 0.0), min(value + width, 1.0)
 
 
 def _observed(days: FloatArray, ending: IntArray, limit: float, z: float) -> tuple[float, float, float]:
@@ -208,17 +225,19 @@ def _observed(days: FloatArray, ending: IntArray, limit: float, z: float) -> tup
     return float(share ** np.exp(-width)), share, float(share ** np.exp(width))
 
 
-def _calibration(
-    days: FloatArray, ending: IntArray, score: FloatArray, limit: float, groups: int, z: float
+def calibration_table(
+    score: FloatArray, groups: int, seen: Callable[[BoolArray], tuple[int, float, float, float]]
 ) -> pl.DataFrame:
-    """Return predicted and observed in groups of like risk."""
+    """Return predicted and observed in groups of like risk.
+
+    ``seen`` returns of a group how many churned, and the lower end, the value and the upper end of the share observed.
+    """
     edges = np.unique(np.quantile(score, np.arange(1, groups) / groups, method="inverted_cdf"))
     group = np.searchsorted(edges, score, side="left")
     rows = []
     for number, place in enumerate(np.unique(group), 1):
         ours = group == place
-        low, share, high = _observed(days[ours], ending[ours], limit, z)
-        churned = int((ending[ours] == 1).sum())
+        churned, low, share, high = seen(ours)
         risks = score[ours]
         rows.append((number, len(risks), risks.min(), risks.max(), risks.mean(), churned, share, low, high))
     names = ["group", "persons", "risk_from", "risk_to", "predicted", "churned", "observed", "lower", "upper"]

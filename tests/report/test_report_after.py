@@ -69,7 +69,7 @@ def test_predicted_risks_beside_what_happened():
         "Of 12,000 customers kept out of the fit, 2.9 % left within 30 days; 2.9 % were predicted to."
     )
     words = section(said, "calibration")
-    assert "Of the 4,000 with the highest risk 6.5 % left, of the 4,000 with the lowest 2.1 %." in words
+    assert "Among the 4,000 with the highest risk it was 6.5 %, among the 4,000 with the lowest 2.1 %." in words
     assert "in 71.0 % of pairs (95 % interval 68.0 to 74.0 %): a list by risk is better than one by chance." in words
     assert "Brier score 0.0281 (one risk for all: 0.0286); observed / expected 1.02 (0.92 to 1.13)." in words
     assert "1 group of which fewer than 10 left: not drawn." in words
@@ -78,6 +78,37 @@ def test_predicted_risks_beside_what_happened():
     assert titles(page(calibration=few))["calibration"].startswith("Fewer than 10 of those kept out")
     unsure = examples.after()["validation"].with_columns(lower=pl.lit(0.4))
     assert "not clearly better than one by chance" in section(page(validation=unsure), "calibration")
+
+
+def test_events_before_a_silence_are_counted_as_events():
+    table = examples.after()["calibration"].with_columns(events=pl.col("persons") * 9, horizon=pl.lit(45.0))
+    said = page(calibration=table)
+    assert titles(said)["calibration"] == (
+        "Of 108,000 events of customers kept out of the fit, 2.9 % were the last before a silence of 45 days; "
+        "2.9 % were predicted to."
+    )
+    words = section(said, "calibration")
+    assert "Among the 36,000 with the highest risk" in words
+    assert "Of an event that was the last and one that was not, the last had the higher risk" in words
+
+
+def test_other_silences_are_said_and_listed():
+    ratios = pl.DataFrame(
+        {
+            "gap": pl.Series([22, 45, 90] * 2).cast(pl.Int64) * 86_400_000_000, "churned": [700, 400, 9] * 2,
+            "false_churn": [0.6, 0.3, 0.1] * 2, "term": ["newsletter"] * 3 + ["risk"] * 3,
+            "hazard_ratio": [1.0, 1.1, 1.2, 2.1, 2.9, 3.3], "lower": 0.5, "upper": 3.0, "exposed": 500,
+            "events": [90, 50, 9, 90, 50, 4],
+        }
+    ).with_columns(pl.col("gap").cast(pl.Duration("us")))  # fmt: skip
+    words = section(page(hazards=examples.hazards(), sensitivity=ratios), "patterns")
+    assert (
+        f"For {PATH}, the ratio hangs on how long a silence counts as leaving: 2.1 at 22 days, 2.9 at 45 days." in words
+    )
+    assert "If another silence counted as leaving" in words
+    assert "3.3" not in words.split("If another silence")[1]
+    assert "last before the silence" in section(render({"hazards": examples.hazards()}, {"gap_days": 45.0}), "patterns")
+    assert "last before the silence" not in words
 
 
 def test_what_is_missing_is_said():

@@ -148,7 +148,7 @@ def test_a_model_is_validated_on_persons_held_out():
     assert 0.95 < values["ratio"]["value"] < 1.6
     with pytest.raises(ArgumentError, match="took part"):
         model.validate(train)
-    with pytest.raises(ArgumentError, match="silence"):
+    with pytest.raises(ArgumentError, match="inactive 20d"):
         model.validate(subjects(journeys, Churn.inactive("20d"), persons=plans))
 
 
