@@ -285,7 +285,7 @@ def _steps_to_frame(family: Family, names: pl.Series, n: int) -> pl.DataFrame:
     values, lengths = family.patterns.values, family.patterns.lengths
     opens = np.append(values < len(names), True)
     written = pl.Series([json.dumps(name, ensure_ascii=False) if _ODD.search(name) else name for name in names])
-    items = written.cast(pl.String).gather(pl.Series(values % max(len(names), 1)))
+    items = written.cast(pl.String).gather(pl.Series(values % len(names)))
     steps = ragged_lists(items, np.flatnonzero(opens)).list.join(_TOGETHER)
     return pl.DataFrame(
         [

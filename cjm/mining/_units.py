@@ -218,7 +218,10 @@ def _together(
     opens[1:] = time[1:] != time[:-1]
     opens[offsets[:-1][np.diff(offsets) > 0]] = True
     before = np.concatenate(([0], np.cumsum(opens)))  # how many of them begin before an item
-    event, item = np.divmod(np.unique((before[1:] - 1) * n_names + code), max(n_names, 1))
+    keys = np.sort((before[1:] - 1) * n_names + code)
+    new = np.ones(len(keys), dtype=np.bool_)
+    new[1:] = keys[1:] != keys[:-1]
+    event, item = np.divmod(keys[new], n_names)
     return item.astype(np.int32), np.searchsorted(event, before[offsets]), event, time[opens][event]
 
 

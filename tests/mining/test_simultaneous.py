@@ -143,7 +143,7 @@ def any_options(draw):
     }
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(rows=rows_with_ties, min_count=st.integers(1, 3), options=any_options(), threads=st.sampled_from([1, 4]))
 def test_agrees_with_enumeration_under_all_options(rows, min_count, options, threads):
     journeys = journeys_of(rows)
@@ -252,3 +252,18 @@ def test_buckets_threads_and_journeys_towards_goals():
     events = cjm.goal_events(journeys, cjm.goal("d", start="web:a", end="web:d"))
     by_goal = mine_sequences(journeys, min_support=1, max_length=1, by=events, simultaneous=True)
     assert_frame_equal(by_goal, mine_sequences(journeys, min_support=1, max_length=1, by=events))
+
+
+@pytest.mark.parametrize(("times", "items", "count"), [(300, 12, 18), (100, 30, 12), (70, 6, 24), (2_000, 8, 28)])
+def test_rows_of_many_times(times, items, count):
+    # more than 64 times are several words; a limit that nothing breaks is another search
+    made = random.Random(times)
+    rows = [
+        (who, made.randrange(times), f"i{made.randrange(items)}")
+        for who in range(40)
+        for _ in range(made.randrange(250))
+    ]
+    options = {"min_support": count, "max_length": 4, "simultaneous": True}
+    frame = mine_sequences(journeys_of(rows), **options)
+    assert frame.height > 1_000
+    assert_frame_equal(frame, mine_sequences(journeys_of(rows), within="9w", **options))
