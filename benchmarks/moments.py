@@ -10,6 +10,8 @@ renewals, handset changes, failed connections, spending and cash machines, among
 Every event that completes a moment is an answer, with the latest start. CPU seconds are those of all threads. The log
 is in memory before the clock starts, as a table for the peers and as journeys for cjm; the last rows are cjm from
 stored journeys, which are read and checked while the clock runs.
+
+``--large 10`` asks for the three moments in one pass over ten times as many stored events, and nothing else.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,20 +44,21 @@ VISIT = "x:offer_view_web[premium = true] -> x:store_visit within 3d -> not x:re
 FAILING = "x:handset_change -> 3 x x:conn_fail within 2h"
 
 
-def make(events: int, workloads: Path, folder: Path) -> None:
-    """Write the log as a Parquet file and as stored journeys."""
+def make(events: int, workloads: Path, folder: Path, *, part: int = 0) -> None:
+    """Write the log as a Parquet file and as stored journeys; no person is in two parts."""
     from cjm.journeys import EventArrays, Journeys, SessionRule
     from cjm.journeys._bucket import MemoryBucket
 
     sys.path.append(str(workloads))
     log = importlib.import_module("moments_log")
-    made = log.make(events, max(events // 100, 1))
+    made = log.make(events, max(events // 100, 1), seed=1 + part)
     known = {number: name.lower() for name, number in log.CODES.items()}
     names = [known.get(number, f"e{number:02d}") for number in range(64)]
     touchpoints = pl.DataFrame({"touchpoint": [f"x:{name}" for name in names], "channel": "x", "event": names})
     order = touchpoints["touchpoint"].arg_sort().to_numpy()
     rank = np.argsort(order).astype(np.int32)
-    person = np.arange(len(made["off"]) - 1, dtype=np.int64)
+    persons = len(made["off"]) - 1
+    person = np.arange(part * persons, (part + 1) * persons, dtype=np.int64)
     code = rank[made["code"]]
     arrays = EventArrays(person, made["off"], made["ts"], code, person, made["off"])
     columns = pl.DataFrame({"value": np.round(made["val"].astype(np.float64), 2), "premium": made["seg"] == 1})
@@ -65,6 +69,56 @@ def make(events: int, workloads: Path, folder: Path) -> None:
     cents = (columns["value"] * 100).round().cast(pl.Int64)
     raw = {"cust": made["cust"], "ts": made["ts"], "code": made["code"], "premium": columns["premium"], "cents": cents}
     pl.DataFrame(raw).write_parquet(folder / "log.parquet")
+
+
+def make_large(parts: int, events: int, workloads: Path, folder: Path) -> None:
+    """Write many parts as one store, and the moments that are found part by part."""
+    import cjm
+
+    stores = []
+    for part in range(parts):
+        home = folder / str(part)
+        home.mkdir()
+        make(events, workloads, home, part=part)
+        (home / "log.parquet").unlink()
+        stores.append(cjm.open_journeys(home / "store"))
+    rule, end = stores[0].rule, max(store.end for store in stores)
+    buckets = [bucket for store in stores for bucket in store._buckets]
+    whole = cjm.Journeys(
+        buckets, stores[0].touchpoints, stores[0].schema, rule=rule, start=min(store.start for store in stores), end=end
+    )
+    whole.write(folder / "store")
+    until = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=end)
+    pl.concat(three(store, until) for store in stores).write_parquet(folder / "expected.parquet")
+
+
+def three(journeys: Any, until: datetime | None = None) -> pl.DataFrame:
+    """Return the three moments, found in one pass."""
+    import cjm
+
+    spent = cjm.Running("spent", "x:spend", value="value")
+    patterns = {"visit": VISIT, "failing": FAILING, "broke": f"x:atm_nofunds[spent >= {LIMIT}]"}
+    moments = [cjm.Moment(name, pattern) for name, pattern in patterns.items()]
+    return cjm.moments.detect(journeys, moments, context=[spent], complete_until=until)
+
+
+def large(folder: Path, runs: int) -> None:
+    """Print what it takes to find the three moments in one pass over stored journeys: open, read, check, match."""
+    import cjm
+
+    expected = pl.read_parquet(folder / "expected.parquet").sort("match_id")
+    for _ in range(runs):
+        cpu, wall = time.process_time(), time.perf_counter()
+        found = three(cjm.open_journeys(folder / "store"))
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        same = "yes" if found.sort("match_id").equals(expected) else "NO"
+        load = Path("/proc/loadavg").read_text().split()[0]
+        print(f"| {cpu:.2f} | {wall:.2f} | {peak():.0f} | {found.height:,} | {same} | {load} |", flush=True)
+
+
+def peak() -> float:
+    """Return the highest resident memory of this process so far, MB."""
+    return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 
 
 def loaded(folder: Path) -> Any:
@@ -180,9 +234,7 @@ def ask(peer: str, folder: Path, runs: int) -> None:
             taken.append((time.process_time() - cpu, time.perf_counter() - wall))
         cpu, wall = (statistics.median(part) for part in zip(*taken, strict=True))
         answer.cast(pl.Int64).sort("person", "end").write_parquet(folder / f"{peer}-{name}.parquet")
-        status = Path("/proc/self/status").read_text()
-        peak = int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
-        print(json.dumps({"name": name, "cpu": cpu, "wall": wall, "peak": peak, "rows": answer.height}), flush=True)
+        print(json.dumps({"name": name, "cpu": cpu, "wall": wall, "peak": peak(), "rows": answer.height}), flush=True)
 
 
 def ninety_nine() -> dict[str, str]:
@@ -250,16 +302,17 @@ def increments(persons: int, batches: int, events: int) -> None:
     print(f"state: {state.layers.persons:,} persons")
     with tempfile.TemporaryDirectory() as folder:
         state.save(folder)
-        taken, saved = [], []
+        taken, saved, cpus = [], [], []
         for _ in range(batches):
             clock += HOUR // 10
             given = batch(events, clock, HOUR // 10, rng.choice(ids, events))
-            begun = time.perf_counter()
+            begun, cpu = time.perf_counter(), time.process_time()
             _, state = watch.update(given, state)
             taken.append(1000 * (time.perf_counter() - begun))
+            cpus.append(1000 * (time.process_time() - cpu))
             state.save(folder)
             saved.append(1000 * (time.perf_counter() - begun))
-    for title, values in (("in memory", taken), ("and saved", saved)):
+    for title, values in (("in memory", taken), ("in memory, CPU time", cpus), ("and saved", saved)):
         p50, p99 = np.percentile(values, [50, 99])
         print(
             f"increment of {events:,} events, {title}: p50 {p50:.1f} ms, p99 {p99:.1f} ms, largest {max(values):.0f} ms"
@@ -273,15 +326,25 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--persons", type=float, default=1e6, help="persons in the state for increments; 0: none")
     parser.add_argument("--workloads", type=Path, default=ROOT.parent / "shared" / "workloads")
+    parser.add_argument("--large", type=int, default=0, help="so many times the events, stored; nothing else then")
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.peer == "large":
+        large(given.folder, given.runs)
+        return
     if given.peer:
         ask(given.peer, given.folder, given.runs)
         return
     print(f"{platform.machine()}, Python {platform.python_version()}, {int(given.events):,} events\n")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        if given.large:
+            make_large(given.large, int(given.events), given.workloads, folder)
+            print("| CPU s | wall s | peak MB | matches | same as part by part | load |\n|--:|--:|--:|--:|---|--:|")
+            command = [sys.executable, __file__, "--peer", "large", "--folder", name, "--runs", str(given.runs)]
+            subprocess.run(command, check=True)
+            return
         make(int(given.events), given.workloads, folder)
         print("| moment | by | CPU s | wall s | peak MB | matches | same answer |\n|---|---|--:|--:|--:|--:|---|")
         for peer in PEERS:

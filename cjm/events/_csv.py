@@ -16,6 +16,8 @@ import polars as pl
 from cjm.errors import InputError
 from cjm.events._source import MEND_ROWS, Source
 from cjm.events._table import LONGEST, RawTable, damaged, open_stream, refuse_empty, refuse_wide
+from cjm.kernels._jit import as_array, compiled_for
+from cjm.kernels.text_scan import DRIFT, SHORT, STATE, STRAY, scan_csv
 
 __all__ = ["read_csv"]
 
@@ -75,8 +77,6 @@ class _Walk(io.RawIOBase):
     """
 
     def __init__(self, file: _File) -> None:
-        from cjm.kernels.text_scan import STATE
-
         self._file = file
         self._stream = open_stream(file.path)
         self._decoder = None if file.encoding == "utf8" else codecs.getincrementaldecoder(file.encoding)()
@@ -87,6 +87,7 @@ class _Walk(io.RawIOBase):
         self._state[2:4] = 1
         self._notes = np.empty((1 << 10, 3), dtype=np.int64)
         self._count = 0
+        self._bytes = 0  # so far
         self._record, self._rows_then = 0, -1  # bytes since the last end of a record
 
     def readable(self) -> bool:
@@ -124,14 +125,13 @@ class _Walk(io.RawIOBase):
         return part
 
     def _look(self, part: bytes) -> None:
-        from cjm.kernels._jit import as_array
-        from cjm.kernels.text_scan import scan_csv
-
         data = as_array(np.frombuffer(part, dtype=np.uint8), np.uint8)
+        self._bytes += len(data)
+        scan = compiled_for(scan_csv, self._bytes)
         separator, quote = ord(self._file.separator), ord(self._file.quote) if self._file.quote else -1
         at, first = 0, self._state[3]
         while at < len(data):
-            at, self._count = scan_csv(data, at, separator, quote, self._state, self._notes, self._count)
+            at, self._count = scan(data, at, separator, quote, self._state, self._notes, self._count)
             if self._count + 2 > len(self._notes):
                 self._notes = np.concatenate([self._notes, np.empty_like(self._notes)])
         self._record = self._record + len(data) if first == self._state[3] else 0
@@ -195,8 +195,6 @@ def _read(file: _File, names: list[str], walk: _Walk) -> pl.DataFrame:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    from cjm.kernels.text_scan import SHORT
-
     schema = dict.fromkeys(names, pl.String)
     try:
         table = arrow_csv.read_csv(
@@ -226,8 +224,6 @@ def _read(file: _File, names: list[str], walk: _Walk) -> pl.DataFrame:
 
 def _table(file: _File, names: list[str], frame: pl.DataFrame, walk: _Walk) -> RawTable:
     """Put together the rows that can be used and what is known of the others."""
-    from cjm.kernels.text_scan import DRIFT, SHORT, STRAY
-
     drift_lines, drift_rows = walk.noted(DRIFT)
     stray_lines, stray_rows = walk.noted(STRAY)
     kept = np.ones(frame.height, dtype=np.bool_)

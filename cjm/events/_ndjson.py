@@ -13,6 +13,8 @@ import polars as pl
 from cjm.errors import InputError
 from cjm.events._source import Source
 from cjm.events._table import LONGEST, RawTable, damaged, open_stream, refuse_bomb, refuse_empty, refuse_wide
+from cjm.kernels._jit import as_array, compiled_for
+from cjm.kernels.text_scan import scan_json
 
 __all__ = ["read_ndjson"]
 
@@ -49,11 +51,8 @@ def read_ndjson(path: Path, _: Source) -> RawTable:
 
 def _scan(path: Path, content: bytes) -> int:
     """Return how many lines are not blank; refuse what no reader can be trusted with."""
-    from cjm.kernels._jit import as_array
-    from cjm.kernels.text_scan import scan_json
-
     data = as_array(np.frombuffer(content, dtype=np.uint8), np.uint8)
-    deep, half, longest, filled = scan_json(data, _DEEPEST).tolist()
+    deep, half, longest, filled = compiled_for(scan_json, len(data))(data, _DEEPEST).tolist()
     if deep:
         raise InputError.at(
             f"the value is nested more than {_DEEPEST} deep",

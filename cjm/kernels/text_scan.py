@@ -1,11 +1,12 @@
-"""Walks over the bytes of CSV and JSON files: what is where, and what is wrong with it."""
+"""Walks over the bytes of CSV and JSON files: what is where, and what is wrong with it.
+
+They are compiled by :func:`cjm.kernels._jit.compiled_for` where there are many bytes.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-
-from cjm.kernels._jit import kernel
 
 __all__ = ["DRIFT", "SHORT", "STATE", "STRAY", "scan_csv", "scan_json"]
 
@@ -22,7 +23,6 @@ _START, _FIELD, _QUOTED, _CLOSED = 0, 1, 2, 3
 
 
 # (uint8[:], int64, int64, int64, int64[:], int64[:, :], int64) -> (int64, int64)
-@kernel
 def scan_csv(
     data: npt.NDArray[np.uint8],
     start: int,
@@ -102,7 +102,6 @@ def scan_csv(
 
 
 # (uint8[:], int64) -> int64[:]
-@kernel
 def scan_json(data: npt.NDArray[np.uint8], deepest: int) -> npt.NDArray[np.int64]:
     """Walk over JSON values, one a line.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,7 @@ __all__ = [
     "find_matches",
     "known_until",
     "named_patterns",
-    "parts_of",
+    "over_parts",
     "ranges_of",
     "scan",
     "touchpoints_of",
@@ -43,6 +43,8 @@ __all__ = [
 Occurrence = Literal["first", "non_overlapping", "all"]
 Patterns = Pattern | str | Mapping[str, Pattern | str] | Sequence[Pattern | str]
 IntArray = npt.NDArray[np.int64]
+
+T = TypeVar("T")
 
 _OCCURRENCES = ("first", "non_overlapping", "all")
 _EVENTS_A_TASK = 2_000_000
@@ -129,15 +131,14 @@ def find(
     """
     named = named_patterns(patterns)
     known_to = known_until(journeys, complete_until)
-    refused: dict[str, int] = {}
-    parts = []
-    for bucket in parts_of(journeys, named):
+
+    def one(bucket: Journeys) -> tuple[pl.DataFrame, dict[str, int]]:
         matches = _matches(bucket, named, occurrence, known_to)
-        parts.append(_frame(bucket, named, matches))
-        for name, found in matches.items():
-            refused[name] = refused.get(name, 0) + found.refused
-    _warn(refused)
-    frame = pl.concat(parts)
+        return _frame(bucket, named, matches), {name: found.refused for name, found in matches.items()}
+
+    parts = over_parts(journeys, named, one)
+    _warn({name: sum(refused[name] for _, refused in parts) for name in named})
+    frame = pl.concat(part for part, _ in parts)
     return frame.sort("number", maintain_order=True).drop("number") if len(parts) > 1 else frame.drop("number")
 
 
@@ -178,7 +179,13 @@ def find_matches(
     return found
 
 
-def parts_of(journeys: Journeys, named: Mapping[str, Pattern]) -> Iterator[Journeys]:
+def over_parts(journeys: Journeys, named: Mapping[str, Pattern], call: Callable[[Journeys], T]) -> list[T]:
+    """Return what ``call`` makes of each bucket, in their order; there is a bucket in work for each processor."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(call, _parts_of(journeys, named)))
+
+
+def _parts_of(journeys: Journeys, named: Mapping[str, Pattern]) -> Iterator[Journeys]:
     """Yield the buckets; all of them as one where an expression may look at more than its row."""
     steps = (step for pattern in named.values() for step in pattern.steps)
     selectors = (selector for step in steps for selector in (step.what, step.unless) if selector is not None)

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from cjm.contracts import TIME
-from cjm.matching._find import Patterns, known_until, named_patterns, parts_of, scan
+from cjm.matching._find import Patterns, known_until, named_patterns, over_parts, scan
 from cjm.patterns import Pattern
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def near_misses(journeys: Journeys, patterns: Patterns, *, complete_until: datet
     """
     named = named_patterns(patterns)
     known_to = known_until(journeys, complete_until)
-    parts = [_frame(bucket, named, known_to) for bucket in parts_of(journeys, named)]
+    parts = over_parts(journeys, named, lambda bucket: _frame(bucket, named, known_to))
     return pl.concat(parts).sort("number", "person", "at", maintain_order=True).drop("number")
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +23,7 @@ from cjm.periods import check_every, check_zone, periods
 __all__ = ["NEVER", "Attributes", "Running", "as_of", "figures"]
 
 IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
 
 NEVER = -(1 << 62)  # before every time
 _FEW = 20_000  # events that plain Python adds up while the compiler would still be starting
@@ -158,16 +158,13 @@ def figures(
         value = np.zeros(len(arrays.person))
         since[mine[:, WHO]], until[mine[:, WHO]] = mine[:, HELD_START], mine[:, HELD_END]
         value[mine[:, WHO]] = mine[:, HELD_SEEN].copy().view(np.float64)
-        out = np.empty(len(arrays.time))
+        sums = np.empty(0)
         if len(arrays.time):
             days = (int(arrays.time.min()) // DAY_US, int(arrays.time.max()) // DAY_US)
             starts = _starts(figure.every, figure.time_zone, *days)
-            place = np.searchsorted(starts, arrays.time, side="right") - 1
             amount = _amounts(figure, view, compiler)
-            _adder(len(out))(arrays.offsets, starts[place], amount, since, value, out)
-            busy = np.flatnonzero(np.diff(arrays.offsets))
-            until[busy] = starts[place[arrays.offsets[busy + 1] - 1] + 1]
-        columns.append(pl.Series(figure.name, out).cast(figure.dtype))
+            sums = _add(arrays.offsets, arrays.time, starts, amount, (since, until, value))
+        columns.append(pl.Series(figure.name, sums).cast(figure.dtype))
         keep = np.flatnonzero((value != 0) & (until > complete + 1))
         rows = np.zeros((len(keep), held.shape[1]), dtype=np.int64)
         rows[:, WHO], rows[:, PLACE], rows[:, HELD_SEEN] = keep, -1 - number, value[keep].view(np.int64)
@@ -194,26 +191,44 @@ def _amounts(figure: Running, view: Journeys, compiler: Compiler) -> npt.NDArray
     column = view.attribute(figure.value)
     if not column.dtype.is_numeric():
         raise ArgumentError.at(f"attribute {figure.value!r} is {column.dtype}", where=f"figure {figure.name!r}")
-    values = column.cast(pl.Float64).to_numpy()  # null becomes NaN
-    return np.where(counts & ~np.isnan(values), values, 0.0)
+    amounts = np.zeros(len(counts))
+    rows = np.flatnonzero(counts)
+    values = column.cast(pl.Float64).to_numpy()[rows]  # null becomes NaN
+    amounts[rows] = np.where(np.isnan(values), 0.0, values)
+    return amounts
 
 
-def _adder(events: int) -> Callable[..., None]:
-    if events <= _FEW and "cjm.kernels.moments" not in sys.modules:
-        return _add_plainly
+def _add(
+    offsets: IntArray, time: IntArray, starts: IntArray, amount: FloatArray, held: tuple[IntArray, IntArray, FloatArray]
+) -> FloatArray:
+    """Return the sums as of each event; ``held`` are the period at hand (from, to) and the sum in it of each person."""
+    out = np.empty(len(time))
+    if len(time) <= _FEW and "cjm.kernels.moments" not in sys.modules:
+        _add_plainly(offsets, time, starts, amount, *held, out)
+        return out
+    from cjm.kernels._jit import as_array
     from cjm.kernels.moments import running
 
-    return running
+    offsets, time, starts = (as_array(array, np.int64) for array in (offsets, time, starts))
+    running(offsets, time, starts, as_array(amount, np.float64), *held, out)
+    return out
 
 
 def _add_plainly(
-    offsets: IntArray, period: IntArray, amount: Any, since: IntArray, value: Any, out: npt.NDArray[np.float64]
+    offsets: IntArray,
+    time: IntArray,
+    starts: IntArray,
+    amount: FloatArray,
+    since: IntArray,
+    until: IntArray,
+    value: FloatArray,
+    out: FloatArray,
 ) -> None:
+    places = np.searchsorted(starts, time, side="right") - 1
     for person, (first, stop) in enumerate(zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)):
-        at, total = since[person], value[person]
         for i in range(first, stop):
-            if period[i] != at:
-                at, total = period[i], 0.0
-            total += amount[i]
-            out[i] = total
-        since[person], value[person] = at, total
+            place = places[i]
+            if starts[place] != since[person]:
+                since[person], until[person], value[person] = starts[place], starts[place + 1], 0.0
+            value[person] += amount[i]
+            out[i] = value[person]

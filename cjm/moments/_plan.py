@@ -39,7 +39,7 @@ from cjm.kernels.matching_columns import (
     WHO,
     WITHIN,
 )
-from cjm.matching import Compiler, Ran, compile_patterns, known_until, parts_of, ranges_of, run, run_plain, tables_of
+from cjm.matching import Compiler, Ran, compile_patterns, known_until, over_parts, ranges_of, run, run_plain, tables_of
 from cjm.moments._context import Attributes, Running, as_of, figures
 from cjm.moments._moments import Moment
 from cjm.patterns import Step
@@ -113,8 +113,12 @@ class Plan:
     def detect(self, journeys: Journeys, complete_until: datetime | None) -> pl.DataFrame:
         """Find all matches in whole journeys."""
         complete = known_until(journeys, complete_until)
-        outcomes = [self.run(bucket, complete) for bucket in parts_of(journeys, self.patterns)]
-        return self.public(pl.concat(self.found(one, one.rows[:, PENDING] == 0) for one in outcomes))
+
+        def one(bucket: Journeys) -> pl.DataFrame:
+            outcome = self.run(bucket, complete)
+            return self.found(outcome, outcome.rows[:, PENDING] == 0)
+
+        return self.public(pl.concat(over_parts(journeys, self.patterns, one)))
 
     def run(
         self,

@@ -174,13 +174,14 @@ def run_cli(home: Path, path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_the_command_line_without_compiled_code(home: Path) -> None:
-    """A Parquet batch: the check of the quotes of a CSV is compiled."""
-    (home / "cjm.toml").write_text(CONFIG.replace("web/*.csv", "web/*.parquet"))
-    batch = home / "web" / "0.parquet"
-    pl.read_csv(batches(home)[0], infer_schema=False).with_columns(
-        pl.col("at").str.to_datetime(time_zone="UTC"), pl.col("amount").cast(pl.Int64)
-    ).write_parquet(batch)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_the_command_line_without_compiled_code(home: Path, kind: str) -> None:
+    (home / "cjm.toml").write_text(CONFIG.replace("web/*.csv", f"web/*.{kind}"))
+    batch = home / "web" / f"0.{kind}"
+    if kind == "parquet":
+        pl.read_csv(batches(home)[0], infer_schema=False).with_columns(
+            pl.col("at").str.to_datetime(time_zone="UTC"), pl.col("amount").cast(pl.Int64)
+        ).write_parquet(batch)
     code = (
         "import sys; from cjm.cli import app; sys.argv[1:] = sys.argv[2:]\n"
         "try: app()\nexcept SystemExit: pass\nprint('numba' in sys.modules)"
