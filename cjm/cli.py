@@ -39,11 +39,16 @@ Configuration = Annotated[Path, typer.Argument(help="The configuration, a TOML f
 
 
 @app.command()
-def run(configuration: Configuration) -> None:
+def run(
+    configuration: Configuration,
+    memory: Annotated[
+        str | None, typer.Option(help="Most memory that the process may take, such as 4GB.", show_default=False)
+    ] = None,
+) -> None:
     """Run a configuration: report, tables and manifest go to its output folder."""
     from cjm import job
 
-    _tell(job.run(job.load_config(configuration)))
+    _tell(job.run(job.load_config(configuration), memory=memory))
 
 
 @app.command()

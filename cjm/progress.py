@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 __all__ = ["Step", "Steps", "bar"]
@@ -33,12 +34,15 @@ class Steps:
     ----------
     total : int
         How many steps there will be.
+    seconds : float
+        How long they will take, about; 0 where nobody knows.
     done : list of Step
     drawn : bool
         Whether a bar is on the screen: there can be one.
     """
 
     total: int
+    seconds: float = 0.0
     done: list[Step] = field(default_factory=list)
     _bar: Any = None
     _task: Any = None
@@ -54,7 +58,14 @@ class Steps:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
         console = None if "ipykernel" in sys.modules else Console(stderr=True)
-        columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        end = f"{datetime.now() + timedelta(seconds=self.seconds):until about %H:%M}" if self.seconds >= 60 else ""
+        columns = (
+            TextColumn("{task.description:<24}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn(end),
+        )
         with Progress(*columns, console=console) as bar:
             self._bar, self._task = bar, bar.add_task("", total=self.total)
             Steps.drawn = True

@@ -21,6 +21,7 @@ from cjm.job._config import Config
 from cjm.job._consent import for_analysis, for_lists
 from cjm.job._decide import decided
 from cjm.job._load import declared_log
+from cjm.job._memory import give_back
 from cjm.job._paths_to_churn import paths_to_churn
 from cjm.job._people import People
 from cjm.job._persons import at_risk
@@ -42,6 +43,8 @@ class Analysis:
     config : Config
     steps : Steps
     work : Work
+    in_memory : int
+        How many events may be sorted in memory.
 
     Attributes
     ----------
@@ -57,8 +60,9 @@ class Analysis:
         What a reader should look into.
     """
 
-    def __init__(self, config: Config, steps: Steps, work: Work) -> None:
+    def __init__(self, config: Config, steps: Steps, work: Work, *, in_memory: int) -> None:
         self._config = config
+        self._in_memory = in_memory
         self._steps = steps
         self._work = work
         self.tables = TableFiles()
@@ -96,6 +100,7 @@ class Analysis:
         self.period = stage.period or self.period
         self.notes += stage.notes
         self.warnings += stage.warnings
+        give_back()
 
     @cached_property
     def _log(self) -> EventLog:
@@ -165,7 +170,7 @@ class Analysis:
                 f"({nobody:,}); paths that run over them are not seen."
             )
         people = None if person is not None else self._identities
-        journeys = cjm.build_journeys(self._log, people, person=person, **rule)
+        journeys = cjm.build_journeys(self._log, people, person=person, in_memory=self._in_memory, **rule)
         del people
         self._forget()
         journeys = for_analysis(self._config, journeys, self._people, found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import platform
 import secrets
 from datetime import UTC, datetime
@@ -18,16 +19,19 @@ from cjm.events import TABLES, files_of
 from cjm.files import check_replaceable, copied, created, locked, replaced_folder
 from cjm.job._analysis import Analysis
 from cjm.job._config import Config
+from cjm.job._memory import bytes_of, estimate
 from cjm.job._work import Work, fixed_time
 from cjm.progress import Steps
 from cjm.report import render
 
 __all__ = ["run"]
 
+logger = logging.getLogger("cjm")
+
 _LIBRARIES = ("cjm", "polars", "pyarrow", "numba", "numpy", "lifelines", "mlxtend", "prefixspan")
 
 
-def run(config: Config, *, output: Path | None = None) -> Path:
+def run(config: Config, *, output: Path | None = None, memory: str | int | None = None) -> Path:
     """Run a configuration and write its report, tables and manifest.
 
     Parameters
@@ -35,6 +39,8 @@ def run(config: Config, *, output: Path | None = None) -> Path:
     config : Config
     output : Path, optional
         Folder to write instead of ``[output] dir``.
+    memory : str or int, optional
+        Most resident memory of the process, such as ``"4GB"``, or bytes. Results do not depend on it.
 
     Returns
     -------
@@ -45,14 +51,19 @@ def run(config: Config, *, output: Path | None = None) -> Path:
     Raises
     ------
     CjmError
-        If the data cannot be used, or the folder cannot be written.
+        If the data cannot be used, the folder cannot be written, or the memory will not do.
     """
     target = output or config.resolve(config.output.dir)
     check_replaceable(target)
+    expected = estimate(config)
+    limit = None if memory is None else bytes_of(memory)
+    if limit is not None:
+        expected.check(limit)
+    logger.info("%s", expected)
     total = 5 + (config.identity.person is None) + (config.churn is not None) + bool(config.moments)
-    with locked(target), Steps(total).shown() as steps:
+    with locked(target), Steps(total, expected.seconds).shown() as steps:
         work = Work(target, _plan(config), fixed_time() or datetime.now(UTC))
-        found = Analysis(config, steps, work)
+        found = Analysis(config, steps, work, in_memory=expected.events_in_memory(limit))
         try:
             found.run()
         except RunError:

@@ -32,11 +32,12 @@ def build_journeys(
     start_on: Sequence[str] = (),
     end_on: Sequence[str] = (),
     day_in: str | None = None,
+    in_memory: int = 20_000_000,
 ) -> Journeys:
     """Sort and code the events of a log by person, and cut them into sessions.
 
-    The log is read piece by piece. What does not fit into memory (from 20 million events on) is put aside in the
-    system's folder for temporary files, in buckets of persons, until the journeys are garbage.
+    The log is read piece by piece. What is more than ``in_memory`` is put aside in the system's folder for temporary
+    files, in buckets of persons, until the journeys are garbage.
 
     Parameters
     ----------
@@ -55,6 +56,8 @@ def build_journeys(
         Touchpoints that are the last of their session, such as ``["web:logout"]``.
     day_in : str, optional
         A time zone, such as ``"Europe/Warsaw"``: the first event of each calendar day there starts a session.
+    in_memory : int
+        How many events are held in memory, about 80 bytes each while they are sorted.
 
     Returns
     -------
@@ -87,7 +90,7 @@ def build_journeys(
         )
     rule = session_rule(gap, start_on, end_on, day_in)
     if people is not None:
-        collector = Collector(Persons())
+        collector = Collector(Persons(), in_memory)
         pieces = _stitched(log, people)
     else:
         assert person is not None
@@ -95,7 +98,7 @@ def build_journeys(
             raise ArgumentError.unknown("kind of identifier", person, log.kinds, where="build_journeys(person=...)")
         from cjm.identity import hash_ids
 
-        collector = Collector(Persons(partial(hash_ids, kind=person, salt=None)))
+        collector = Collector(Persons(partial(hash_ids, kind=person, salt=None)), in_memory)
         pieces = _unstitched(log, person)
     for piece in pieces:
         collector.add(piece)
@@ -133,7 +136,7 @@ def journeys_from_frame(events: pl.DataFrame, *, gap: int | None, rule: SessionR
     rule : SessionRule, optional
         Where sessions begin, instead of ``gap``.
     """
-    collector = Collector(Persons())
+    collector = Collector(Persons(), in_memory=events.height)
     collector.add(events.with_columns(pl.col("person").cast(pl.Int64), pl.col("channel", "event").cast(pl.String)))
     return _journeys(collector, rule or SessionRule(gap))
 

@@ -26,7 +26,6 @@ __all__ = ["Collector", "Persons"]
 
 IntArray = npt.NDArray[np.int64]
 
-_IN_MEMORY = 20_000_000  # events; more are put aside on disk
 _AT_ONCE = 4_000_000  # events that are put aside together once there are so many
 _OWN = ("person", "time", "channel", "event", "__known")
 _BUCKETS = 6  # bits of the person number that name a bucket: 64 of them
@@ -79,10 +78,18 @@ class _Folder:
 
 
 class Collector:
-    """Events piece by piece; in the end all of them, or bucket by bucket those of persons with neighbouring numbers."""
+    """Events piece by piece; in the end all of them, or bucket by bucket those of persons with neighbouring numbers.
 
-    def __init__(self, persons: Persons) -> None:
+    Parameters
+    ----------
+    persons : Persons
+    in_memory : int
+        How many events are held; if there are more, they are put aside on disk.
+    """
+
+    def __init__(self, persons: Persons, in_memory: int) -> None:
         self._persons = persons
+        self._in_memory = in_memory
         self._coder = {"channel": Dictionary(), "event": Dictionary()}
         self._touchpoints = Numbering()
         self._held: list[Unordered] = []
@@ -116,7 +123,7 @@ class Collector:
         )
         self.start, self.end = min(self.start, int(time.min())), max(self.end, int(time.max()))
         self._rows += len(time)
-        if self._rows > (_AT_ONCE if self._spilled else _IN_MEMORY):
+        if self._rows > (min(_AT_ONCE, self._in_memory) if self._spilled else self._in_memory):
             self._spill()
 
     @property

@@ -102,8 +102,8 @@ def keep_items(
 
 
 @kernel
-def occurrences(code: CodeArray, rows: IntArray, n_items: int, only_first: bool) -> tuple[IntArray, IntArray]:
-    """List the places of each item in order: (int32[:], int64[:], int64, bool) -> places, offsets by item.
+def occurrences(code: CodeArray, rows: CodeArray, n_items: int, only_first: bool) -> tuple[CodeArray, IntArray]:
+    """List the places of each item in order: (int32[:], int32[:], int64, bool) -> places, offsets by item.
 
     With ``only_first`` a row counts once for an item, at its first place.
     """
@@ -115,7 +115,7 @@ def occurrences(code: CodeArray, rows: IntArray, n_items: int, only_first: bool)
             seen[item] = rows[place]
             count[item + 1] += 1
     starts = np.cumsum(count)
-    places = np.empty(starts[-1], dtype=np.int64)
+    places = np.empty(starts[-1], dtype=np.int32)
     top = starts[:-1].copy()
     seen = np.full(n_items, -1, dtype=np.int64)
     for place in range(len(code)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,18 +67,26 @@ def rows_of(units: Units, new_code: CodeArray, n_items: int, *, in_time: bool) -
         before_items += len(code)
         before_events += int(part.event[-1]) + 1 if len(part.event) else 0
         check_size_of_rows(max(before_items, before_events), units.where)
-    all_code, all_rows = np.concatenate(codes), np.concatenate(rows)
-    places, place_offsets = occurrences(as_array(all_code, np.int32), as_array(all_rows, np.int64), n_items, False)
+    all_code, all_rows = _end_to_end(codes), _end_to_end(rows)
+    all_events, all_times = _end_to_end(events), _end_to_end(times)
+    places, place_offsets = occurrences(as_array(all_code, np.int32), as_array(all_rows, np.int32), n_items, False)
     return Rows(
         all_code,
         all_rows,
-        np.concatenate(events),
-        np.concatenate(times),
-        np.concatenate(offsets),
-        places.astype(np.int32),
+        all_events,
+        all_times,
+        _end_to_end(offsets),
+        places,
         place_offsets,
-        np.concatenate(numbers),
+        _end_to_end(numbers),
     )
+
+
+def _end_to_end(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Put arrays end to end and drop them, so that little is in memory twice."""
+    whole = np.concatenate(parts)
+    parts.clear()
+    return whole
 
 
 def check_size_of_rows(size: int, where: str) -> None:

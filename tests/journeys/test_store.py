@@ -246,10 +246,11 @@ def log_in_parts(folder: Path, rows: int) -> cjm.EventLog:
 def test_pieces_and_buckets_on_disk_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stitched: bool
 ) -> None:
-    def build() -> tuple[cjm.EventLog, Journeys]:
+    def build(in_memory: int = 1_000) -> tuple[cjm.EventLog, Journeys]:
         log = cjm.scan_events(sources)
         people = cjm.stitch(log) if stitched else None
-        return log, cjm.build_journeys(log, people, person=None if stitched else "customer", gap="5m")
+        person = None if stitched else "customer"
+        return log, cjm.build_journeys(log, people, person=person, gap="5m", in_memory=in_memory)
 
     sources = log_in_parts(tmp_path, 200).sources
     whole_log, whole = build()
@@ -261,9 +262,8 @@ def test_pieces_and_buckets_on_disk_change_nothing(
     assert pieces_log.inputs().equals(whole_log.inputs())
     assert pieces_log.frame.collect().equals(whole_log.frame.collect())
 
-    monkeypatch.setattr(_collect, "_IN_MEMORY", 60)
     monkeypatch.setattr(_collect, "_AT_ONCE", 3)
-    _, on_disk = build()
+    _, on_disk = build(in_memory=60)
     assert len(list(on_disk.buckets())) > 4
     assert same(on_disk, whole)
     on_disk.write(tmp_path / "store", bucket_events=50)
@@ -274,11 +274,10 @@ def test_the_folder_for_what_does_not_fit_goes_with_the_journeys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_readers, "_PIECE", 10)
-    monkeypatch.setattr(_collect, "_IN_MEMORY", 60)
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    journeys = cjm.build_journeys(log_in_parts(tmp_path, 200), person="customer")
+    journeys = cjm.build_journeys(log_in_parts(tmp_path, 200), person="customer", in_memory=60)
     bucket = next(journeys.buckets())
     assert len(list(temporary.iterdir())) == 1
     assert not list(temporary.rglob("*.arrow"))
@@ -295,7 +294,6 @@ def test_a_full_disk_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.Monkey
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(_readers, "_PIECE", 10)
-    monkeypatch.setattr(_collect, "_IN_MEMORY", 60)
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
@@ -304,12 +302,12 @@ def test_a_full_disk_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.Monkey
         with monkeypatch.context() as patch:
             patch.setattr(place, name, full)
             with pytest.raises(RunError, match=r"No space left.*TMPDIR"):
-                cjm.build_journeys(log, person="customer")
+                cjm.build_journeys(log, person="customer", in_memory=60)
         gc.collect()
         assert list(temporary.iterdir()) == []
 
 
-def test_types_that_become_text_do_not_depend_on_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_types_that_become_text_do_not_depend_on_the_disk() -> None:
     at = pl.Series([START] * 40)
     sources = {
         name: cjm.Source(pl.DataFrame({"at": at, "what": "x", "who": "a", "size": size}), time="at", event="what",
@@ -317,8 +315,8 @@ def test_types_that_become_text_do_not_depend_on_the_disk(monkeypatch: pytest.Mo
         for name, size in [("whole", [1] * 40), ("broken", [0.5] * 40), ("text", ["x"] * 40)]
     }  # fmt: skip
     whole = cjm.build_journeys(cjm.scan_events(sources), person="customer")
-    monkeypatch.setattr(_collect, "_IN_MEMORY", 60)  # two sources are put aside, then the third
-    on_disk = cjm.build_journeys(cjm.scan_events(sources), person="customer")
+    # two sources are put aside, then the third
+    on_disk = cjm.build_journeys(cjm.scan_events(sources), person="customer", in_memory=60)
     assert same(on_disk, whole)
     assert whole.frame.select("size").unique().collect()["size"].sort().to_list() == ["0.5", "1", "x"]
 
