@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,7 @@ from cjm.identity import Identities
 from cjm.job._check import check_kinds
 from cjm.job._config import Config
 from cjm.job._consent import for_analysis, for_lists
+from cjm.job._days import Days
 from cjm.job._decide import decided
 from cjm.job._load import declared_log
 from cjm.job._paths_to_churn import paths_to_churn
@@ -40,6 +42,7 @@ class Analysis:
     config : Config
     steps : Steps
     work : Work
+    days : Days
 
     Attributes
     ----------
@@ -53,17 +56,21 @@ class Analysis:
         What was assumed, in sentences.
     warnings : list of str
         What a reader should look into.
+    incremental : dict
+        How much of the former run was used.
     """
 
-    def __init__(self, config: Config, steps: Steps, work: Work) -> None:
+    def __init__(self, config: Config, steps: Steps, work: Work, days: Days) -> None:
         self._config = config
         self._steps = steps
         self._work = work
+        self._days = days
         self.tables = TableFiles()
         self.counts: dict[str, int] = {}
         self.period = ("", "")
         self.notes: list[str] = []
         self.warnings: list[str] = []
+        self.incremental: dict[str, Any] = {}
 
     def run(self) -> None:
         """Take all steps.
@@ -75,6 +82,7 @@ class Analysis:
         """
         config = self._config
         self._take("load", lambda: 0, self._load)
+        self._days.open(self._log, self._work)
         kept = int(self.tables["sources"]["kept"].sum())
         check_kinds(config, self._log)
         if config.identity.person is None:
@@ -94,6 +102,7 @@ class Analysis:
         self.period = stage.period or self.period
         self.notes += stage.notes
         self.warnings += stage.warnings
+        self.incremental |= stage.incremental
 
     @cached_property
     def _log(self) -> EventLog:
@@ -122,7 +131,10 @@ class Analysis:
 
     def _load(self, folder: Path, found: Found, step: Step) -> None:
         log = self._log
-        log.require()
+        if self._days.wanted:
+            self._days.load(log, folder, found)
+        else:
+            log.require()
         found.tables["quality"] = log.quality()
         found.tables["sources"] = log.counts()
         found.tables["inputs"] = log.inputs()
@@ -136,6 +148,9 @@ class Analysis:
         ]
 
     def _stitch(self, folder: Path, found: Found, step: Step) -> None:
+        people = self._days.people(self._log, self._work, self.incremental, found)
+        if people is not None:
+            self._people = people
         people = self._people
         assert people is not None
         people.write(folder / "people")
