@@ -110,6 +110,11 @@ class Arrived:
         """Yield them piece by piece, with coded text."""
         yield from self._events
 
+    def identifiers(self, kind: str) -> pl.Series:
+        """Return the texts of a kind of identifier that they have."""
+        texts = [piece[kind].unique().drop_nulls().cast(pl.String) for piece in self._events if kind in piece.columns]
+        return pl.concat([pl.Series(kind, dtype=pl.String), *texts])
+
 
 def why_not_kept(log: EventLog) -> str | None:
     """Return the rule because of which more rows may change what becomes of former ones; None if there is none."""

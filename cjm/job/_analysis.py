@@ -148,7 +148,7 @@ class Analysis:
         ]
 
     def _stitch(self, folder: Path, found: Found, step: Step) -> None:
-        people = self._days.people(self._log, self._work, self.incremental, found)
+        people = self._days.people(self._log, self._work, self.incremental, folder, found)
         if people is not None:
             self._people = people
         people = self._people
@@ -171,9 +171,13 @@ class Analysis:
                 f"Events were not stitched: each {person} is a person. Events without one are left out "
                 f"({nobody:,}); paths that run over them are not seen."
             )
-        journeys = cjm.build_journeys(self._log, self._people, person=person, **rule)
-        journeys = for_analysis(self._config, journeys, self._people, found)
-        journeys.write(folder / "store")
+        journeys = self._days.journeys(self._log, self._people, self._work, self.incremental, found)
+        if journeys is None:
+            journeys = cjm.build_journeys(self._log, self._people, person=person, **rule)
+        analysed = for_analysis(self._config, journeys, self._people, found)
+        self._days.keep_all(journeys, analysed, folder)
+        analysed.write(folder / "store")
+        journeys = cjm.open_journeys(folder / "store")
         found.tables["journey_events"] = journeys.frame.collect()
         found.tables["sessions"] = journeys.sessions.collect()
         found.tables["persons"] = journeys.persons.collect()
@@ -190,7 +194,6 @@ class Analysis:
             for name, table in {"events": "journey_events", "persons": "persons", "sessions": "sessions"}.items()
         }
         step.rows_out = journeys.height
-        self._journeys = journeys  # it need not be read back from disk
 
     def _measure(self, folder: Path, found: Found, step: Step) -> None:
         config, journeys = self._config, self._journeys

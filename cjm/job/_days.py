@@ -11,6 +11,8 @@ from glob import has_magic
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 import cjm
 from cjm.errors import CjmError
 from cjm.events import EventLog, File, arrived, files_of, keep, keep_more, open_kept, why_not_kept
@@ -18,6 +20,7 @@ from cjm.files import created, moved
 from cjm.identity import Identities, grown
 from cjm.job._config import Config
 from cjm.job._work import Found, Work, intact, plan_in
+from cjm.journeys import Journeys, journeys_again
 from cjm.stores import digest, mark_of
 
 __all__ = ["Days"]
@@ -25,6 +28,8 @@ __all__ = ["Days"]
 _KEPT = ("load", "stitch", "journeys")  # steps
 _EVENTS = "events"
 _HASHES = "inputs.json"
+_TOUCHED = "touched.arrow"
+_ALL = "all"
 
 logger = logging.getLogger("cjm")
 
@@ -131,16 +136,48 @@ class Days:
         if folder.exists():
             open_kept(log, folder)
 
-    def people(self, log: EventLog, work: Work, said: Mapping[str, Any], found: Found) -> Identities | None:
-        """Return the former identities with the new events; None if they must be found from nothing."""
-        if "former" not in said or plan_in(self.folder).get("plan") != said["former"]:
-            return None
-        if intact(self.folder / "stitch", tables=False) is None:
+    def people(
+        self, log: EventLog, work: Work, said: Mapping[str, Any], folder: Path, found: Found
+    ) -> Identities | None:
+        """Return the former identities with the new events; None if they must be found from nothing.
+
+        The persons whom the new events touch are written into the folder of the step.
+        """
+        if not self._holds("stitch", said):
             return None
         former = cjm.open_identities(self.folder / "stitch" / "people")
         people, touched = grown(former, log, arrived(log, work.folder / "load" / _EVENTS))
         found.incremental = {"persons": len(touched)}
+        with created(folder / _TOUCHED) as file:
+            pl.DataFrame({"person": touched}).write_ipc(file)
         return people
+
+    def journeys(
+        self, log: EventLog, people: Identities | None, work: Work, said: Mapping[str, Any], found: Found
+    ) -> Journeys | None:
+        """Return the former journeys, those of persons whom new events touch made anew; None if all must be."""
+        if not self._holds("journeys", said):
+            return None
+        stored = [self.folder / "journeys" / name for name in (_ALL, "store")]
+        before = cjm.open_journeys(next(path for path in stored if path.exists()))
+        person = self._config.identity.person
+        if person is None:
+            file = work.folder / "stitch" / _TOUCHED
+            return journeys_again(before, log, people, touched=pl.read_ipc(file)["person"]) if file.exists() else None
+        fresh = [one.identifiers(person) for one in arrived(log, work.folder / "load" / _EVENTS)]
+        touched = pl.concat(fresh).unique()
+        found.incremental = {"persons": len(touched)}
+        return journeys_again(before, log, person=person, touched=touched)
+
+    def _holds(self, step: str, said: Mapping[str, Any]) -> bool:
+        """Return whether a step of the run is there from which this one was found to go on."""
+        same = "former" in said and plan_in(self.folder).get("plan") == said["former"]
+        return same and intact(self.folder / step, tables=False) is not None
+
+    def keep_all(self, journeys: Journeys, analysed: Journeys, folder: Path) -> None:
+        """Keep the journeys beside those that are analysed, if some events are left out of these."""
+        if analysed is not journeys and self.wanted:
+            journeys.write(folder / _ALL)
 
     def keep(self, work: Work) -> None:
         """Keep the steps of this run for the next one, in the place of those of the former."""

@@ -152,7 +152,7 @@ class Work:
             (folder / "tables").mkdir()
             for table, frame in found.tables.items():
                 with created(folder / "tables" / f"{table}.parquet") as file:
-                    frame.write_parquet(file)
+                    frame.rechunk().write_parquet(file)  # chunks would be seen in the file
             rest = {key: value for key, value in vars(found).items() if key != "tables"}
             files = sorted(path for path in folder.rglob("*") if path.is_file())
             marks = {path.relative_to(folder).as_posix(): digest(path) for path in files}

@@ -90,8 +90,8 @@ def run(folder: Path) -> dict[str, object]:
     shutil.rmtree(folder / ".full.days", ignore_errors=True)
     job.run(config, output=folder / "full")
     ours, theirs = digests(folder / "out" / "tables"), digests(folder / "full" / "tables")
-    different = [name for name in theirs if ours.get(name) != theirs[name]]
-    assert not different and ours.keys() == theirs.keys(), different
+    assert [name for name in theirs if ours.get(name) != theirs[name]] == []
+    assert ours.keys() == theirs.keys()
     said = json.loads((folder / "out" / "run.json").read_text())["incremental"]
     assert isinstance(said, dict)
     return said
