@@ -26,7 +26,9 @@ __all__ = [
     "copied",
     "created",
     "disk",
+    "linked",
     "locked",
+    "moved",
     "new_folder",
     "replaced_folder",
     "require_room",
@@ -53,6 +55,9 @@ class _Disk:
 
     def mkdir(self, folder: Path) -> None:
         folder.mkdir()
+
+    def link(self, source: Path, target: Path) -> None:
+        os.link(source, target)
 
     def rename(self, source: Path, target: Path) -> None:
         os.replace(source, target)
@@ -119,6 +124,35 @@ def copied(source: Path, target: Path) -> None:
     with source.open("rb") as given, created(target) as file:
         while piece := given.read(1 << 22):
             file.write(piece)
+
+
+def linked(source: Path, target: Path) -> None:
+    """Give a file that will not change a second name, or copy it where that cannot be done; see :func:`created`."""
+    try:
+        disk.link(source, target)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
+            raise
+        copied(source, target)
+
+
+def moved(source: Path, target: Path) -> None:
+    """Put a finished folder in the place of a former one, which is removed.
+
+    Raises
+    ------
+    RunError
+        If it cannot be moved.
+    """
+    try:
+        _recover(target)
+        _swap(source, target)
+        _sync(target.parent)
+    except OSError as error:
+        raise RunError.at(
+            f"the folder cannot be moved ({error.strerror or error})", where=str(target), hint="Run again"
+        ) from error
+    shutil.rmtree(source, ignore_errors=True)
 
 
 @contextmanager

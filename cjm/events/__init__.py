@@ -1,8 +1,9 @@
 """Sources to one event log: read, convert, clean, count."""
 
 from cjm.events._cleaning import Cleaning, rewritten
+from cjm.events._kept import Arrived, arrived, keep, keep_more, open_kept, why_not_kept
 from cjm.events._log import EventLog, scan_events
-from cjm.events._paths import files_of, is_uri
+from cjm.events._paths import File, files_of, is_uri
 from cjm.events._source import TABLES, Source, without_password
 from cjm.events._stack import together
 from cjm.events._times import to_utc
@@ -10,15 +11,22 @@ from cjm.identifiers import clean_ids
 
 __all__ = [
     "TABLES",
+    "Arrived",
     "Cleaning",
     "EventLog",
+    "File",
     "Source",
+    "arrived",
     "clean_ids",
     "files_of",
     "is_uri",
+    "keep",
+    "keep_more",
+    "open_kept",
     "rewritten",
     "scan_events",
     "to_utc",
     "together",
+    "why_not_kept",
     "without_password",
 ]

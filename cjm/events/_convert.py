@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from cjm.codes import Dictionary
 from cjm.contracts import TIME
 from cjm.errors import InputError, excerpt
 from cjm.events._apply import Cleaner
+from cjm.events._paths import File
 from cjm.events._quality import PLACES, Findings
 from cjm.events._readers import read_source
 from cjm.events._source import MEND_ROWS, RESERVED, Source
@@ -45,15 +46,30 @@ class _Fault:
 
 @dataclass
 class Converted:
-    """What was found in a source while it was converted.
+    """What was found in a source while it was converted; more of the source may be added.
 
     Attributes
     ----------
-    findings : Findings
+    source : str
+        Its name.
+    counted : Findings
+        What adds up.
+    where : str
+        Where the rows come from.
+    shape : list of (str, str), or None
+        Columns and types of the rows when they were put together first.
+    known : polars.Series or None
+        Ids of events that were kept before: another one is a duplicate.
+    marked : bool
+        Whether events carry their id, as ``__event_id``.
     """
 
     source: str
-    findings: Findings
+    counted: Findings
+    where: str = ""
+    shape: list[tuple[str, str]] | None = None
+    known: pl.Series | None = None
+    marked: bool = False
     _files: dict[str, list[Any]] = field(default_factory=dict)
     _faults: dict[str, _Fault] = field(default_factory=dict)
     _short: list[InputError] = field(default_factory=list)
@@ -61,6 +77,16 @@ class Converted:
     _nobody: defaultdict[str, list[pl.Series]] = field(default_factory=partial(defaultdict, list))
     _on_error: str = "raise"
     _column: str = ""
+
+    @property
+    def findings(self) -> Findings:
+        """What was found in all rows together."""
+        found = replace(self.counted, rows=list(self.counted.rows))
+        always, rows, firsts = zip(*self._midnights, strict=True)
+        if all(always) and sum(rows) > 1:
+            found.add("time of day is always midnight", sum(rows), next(filter(None, firsts)), "kept")
+        found.add("no rows", int(found.read == 0), self.where, "kept")
+        return found
 
     @property
     def inputs(self) -> pl.DataFrame:
@@ -77,7 +103,7 @@ class Converted:
             InputError.at(
                 f'"{fault.value}": {reason}',
                 where=f'{fault.place}, column "{self._column}"',
-                hint=f"{fault.rows:,} of {self.findings.read:,} rows like this. {MEND_ROWS}",
+                hint=f"{fault.rows:,} of {self.counted.read:,} rows like this. {MEND_ROWS}",
             )
             for reason, fault in self._faults.items()
         ]
@@ -85,28 +111,32 @@ class Converted:
 
 
 def convert(
-    name: str, source: Source, kinds: Collection[str], coder: Coder, cleaner: Cleaner
+    name: str,
+    source: Source,
+    kinds: Collection[str],
+    coder: Coder,
+    cleaner: Cleaner,
+    found: Converted | None = None,
+    files: Sequence[File] | None = None,
 ) -> Generator[pl.DataFrame, None, Converted]:
     """Read a source and yield its events, in order of arrival; return what was found once all are read.
 
     The columns are ``time``, ``channel``, ``event``, the source's kinds, ``value`` if any, attributes; text is coded.
-    ``kinds`` are the identifiers of the whole log.
+    ``kinds`` are the identifiers of the whole log. With ``found`` and ``files`` only some files of it are read, and
+    what is found in them is added to what was found in those before.
 
     Raises
     ------
     InputError
         If the source as a whole cannot be used; rows that cannot be used are counted and reported in ``error``.
     """
-    found = Converted(name, Findings(name), _on_error=source.on_error, _column='", "'.join(source.times))
-    findings = found.findings
-    for tables in read_source(source, name, cleaner.columns):
+    if found is None:
+        found = Converted(name, Findings(name), source.where)
+    found._on_error, found._column = source.on_error, '", "'.join(source.times)
+    for tables in read_source(source, name, cleaner.columns, files):
         raw = stack(tables, source, name, coder)
         yield _events(name, source, kinds, tables, raw, coder, cleaner, found)
         del tables, raw  # before the next piece is read
-    always, rows, firsts = zip(*found._midnights, strict=True)
-    if all(always) and sum(rows) > 1:
-        findings.add("time of day is always midnight", sum(rows), next(filter(None, firsts)), "kept")
-    findings.add("no rows", int(findings.read == 0), source.where, "kept")
     return found
 
 
@@ -120,7 +150,8 @@ def _events(
     cleaner: Cleaner,
     found: Converted,
 ) -> pl.DataFrame:
-    findings = found.findings
+    findings = found.counted
+    found.shape = found.shape or shape_of(raw)
     _count_rows(tables, source, raw, found)
     times = to_utc(raw["__time"], source, f"source {name!r}")
     for check, rows, value in times.notes:
@@ -128,11 +159,14 @@ def _events(
     found._midnights.append(times.midnight)
     lost = pl.Series([False]).new_from_index(0, raw.height)
 
-    def set_aside(check: str, mask: pl.Series, example: str = "") -> None:
+    def set_aside(check: str, mask: pl.Series, example: str = "", texts: pl.Series | None = None) -> None:
         nonlocal lost
         mask = mask & ~lost
         if mask.any():
-            findings.add(check, int(mask.sum()), example, "set aside")
+            if texts is None:
+                findings.add(check, int(mask.sum()), example, "set aside")
+            else:
+                findings.add_texts(check, texts.filter(mask), "set aside")
             findings.places += _places(raw.select("__file", "__row").filter(mask), tables, check)
             lost = lost | mask
 
@@ -154,10 +188,8 @@ def _events(
     if renamed is not None:
         known, was, now = renamed["known"] & ~lost, names["event"], renamed["event"]
         findings.add("event renamed by the taxonomy", int((known & (was != now).fill_null(False)).sum()), "", "kept")
-        unknown = ~known & ~lost
-        findings.add("event not in the taxonomy", int(unknown.sum()), _common(was.filter(unknown)), "kept")
-        out = known & now.is_null()
-        set_aside("event left out by the taxonomy", out, _common(was.filter(out)))
+        findings.add_texts("event not in the taxonomy", was.filter(~known & ~lost), "kept")
+        set_aside("event left out by the taxonomy", known & now.is_null(), texts=was)
         names["event"] = now
         grouped = [renamed["group"]] if cleaner.cleaning.grouped else []
 
@@ -180,13 +212,15 @@ def _events(
     forgotten = cleaner.forgotten(ids, raw.height)
     if forgotten is not None:
         set_aside("person was forgotten", forgotten)
-    lost = _with_duplicates(raw, lost, source, findings)
+    lost = _with_duplicates(raw, lost, source, found)
 
     columns = [times.utc.alias("time"), *(column.alias(role) for role, column in names.items())]
     columns += [column.alias(kind) for kind, column in ids.items()]
     if source.value is not None:
         columns.append(_numbers(raw["__value"], findings).alias("value"))
     attributes = {column: raw[column] for column in attributes_of(raw, source)}
+    if found.marked and source.event_id is not None:
+        columns.append(raw["__event_id"])
     columns += [*grouped, *_free_names(attributes, {*RESERVED, *kinds, *(part.name for part in grouped)}, findings)]
     events = pl.DataFrame(columns)
     if lost.any():
@@ -216,14 +250,14 @@ def _identifiers(
     rewritten = cleaner.rewritten(ids, kind)
     if rewritten is not None:
         ids, changed = rewritten
-        found.findings.add(f"{kind} rewritten by its rules", int(changed.sum()), "", "kept")
+        found.counted.add(f"{kind} rewritten by its rules", int(changed.sum()), "", "kept")
     placeholder = _placeholders(ids, coder[f"__id {kind}"], found._nobody[kind], source)
     if placeholder.any():
-        found.findings.add(f"placeholder in {kind}", int(placeholder.sum()), _common(ids.filter(placeholder)), "kept")
+        found.counted.add_texts(f"placeholder in {kind}", ids.filter(placeholder), "kept")
         ids = ids.set(placeholder, None)
     shared = cleaner.too_shared(ids, kind)
     if shared is not None and shared.any():
-        found.findings.add(f"{kind} shared by too many", int(shared.sum()), "", "kept")
+        found.counted.add(f"{kind} shared by too many", int(shared.sum()), "", "kept")
         ids = ids.set(shared, None)
     return ids
 
@@ -259,7 +293,7 @@ def _placeholders(ids: pl.Series, dictionary: Dictionary, known: list[pl.Series]
 
 
 def _count_rows(tables: Sequence[RawTable], source: Source, raw: pl.DataFrame, found: Converted) -> None:
-    findings = found.findings
+    findings = found.counted
     findings.read += raw.height
     findings.add("further event of its row", raw.height - sum(table.frame.height for table in tables), "", "kept")
     for table in tables:
@@ -283,11 +317,14 @@ def _fault(reason: str, mask: pl.Series, raw: pl.DataFrame, tables: Sequence[Raw
     return f"{place}: {value}"
 
 
-def _with_duplicates(raw: pl.DataFrame, lost: pl.Series, source: Source, findings: Findings) -> pl.Series:
+def _with_duplicates(raw: pl.DataFrame, lost: pl.Series, source: Source, found: Converted) -> pl.Series:
     """Return ``lost`` and, of the usable rows, those that came before."""
+    findings = found.counted
     if source.event_id is not None:
         ids = pl.select(pl.when(~lost & (raw["__event_id"] != "")).then(raw["__event_id"])).to_series()
         again = ids.is_not_null() & ~ids.is_first_distinct()
+        if found.known is not None:
+            again = again | ids.is_in(found.known.filter(found.known.is_in(ids.implode())).implode()).fill_null(False)
         findings.add("event id seen before", int(again.sum()), "", "dropped duplicate")
         lost = lost | again
     if source.drop_duplicates:
@@ -303,13 +340,12 @@ def _numbers(column: pl.Series, findings: Findings) -> pl.Series:
     number = text.cast(pl.Float64, strict=False)
     number = pl.select(pl.when(number.is_finite()).then(number)).to_series()
     wrong = number.is_null() & column.is_not_null()
-    findings.add("value is no number", int(wrong.sum()), _common(column.filter(wrong)), "kept")
+    findings.add_texts("value is no number", column.filter(wrong), "kept")
     return number
 
 
-def _common(column: pl.Series) -> str:
-    """Return the most frequent text, ties by order of the text."""
-    if column.is_empty():
-        return ""
-    texts = column.cast(pl.String)
-    return str(texts.value_counts(name="n").sort(["n", texts.name], descending=[True, False])[texts.name][0])
+def shape_of(raw: pl.DataFrame) -> list[tuple[str, str]]:
+    """Return columns and types of a stack, whatever texts it knows."""
+    return [
+        (name, str(type(dtype) if isinstance(dtype, pl.Categorical) else dtype)) for name, dtype in raw.schema.items()
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import polars as pl
@@ -42,7 +42,7 @@ class EventLog:
         self._coder: Coder = defaultdict(Dictionary)
         self._cleaner: Cleaner | None = None
         self._converted: dict[str, Converted] = {}
-        self._held: dict[str, list[pl.DataFrame]] = {}
+        self._held: dict[str, Iterable[pl.DataFrame]] = {}
         self._coded: pl.DataFrame | None = None
 
     def __repr__(self) -> str:

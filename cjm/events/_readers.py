@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -27,8 +27,10 @@ _PIECE = 500_000  # rows
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__$")  # what pandas adds to Parquet files of itself
 
 
-def read_source(source: Source, name: str, also: frozenset[str]) -> Iterator[list[RawTable]]:
-    """Read the files (or the frame) of a source; yield what must be looked at together.
+def read_source(
+    source: Source, name: str, also: frozenset[str], files: Sequence[File] | None = None
+) -> Iterator[list[RawTable]]:
+    """Read the files (or the frame) of a source, or only some of its files; yield what must be looked at together.
 
     That is the whole source, except where every row speaks for itself: Parquet files and frames with times of a time
     type, whose order and duplicates do not matter, come in pieces. Columns in ``also`` are read where they are there.
@@ -39,7 +41,8 @@ def read_source(source: Source, name: str, also: frozenset[str]) -> Iterator[lis
         For a file that is missing, empty, damaged or named twice, a glob that matches nothing, and a column that is
         not there.
     """
-    files = None if source.format in TABLES else files_of(source, name)
+    if files is None and source.format not in TABLES:
+        files = files_of(source, name)
     if files is None:
         pieces, whole = _of_table(table_of(source, name), source, name)
     elif {file.format for file in files} == {"parquet"}:

@@ -2,6 +2,7 @@
 
 from cjm.identity._errors import identity_errors
 from cjm.identity._evaluate import evaluate_identities
+from cjm.identity._grown import grown
 from cjm.identity._identities import Identities
 from cjm.identity._numbers import hash_ids, person_numbers
 from cjm.identity._persons_in import persons_in
@@ -11,6 +12,7 @@ from cjm.identity._store import open_identities
 __all__ = [
     "Identities",
     "evaluate_identities",
+    "grown",
     "hash_ids",
     "identity_errors",
     "open_identities",

@@ -17,7 +17,7 @@ from cjm.identity._numbers import hash_ids
 from cjm.identity._resolve import clusters, region_of, revise
 from cjm.identity._tables import LinkTables, Table, named, table_kinds, with_apart, with_consent, with_links
 
-__all__ = ["erase", "unlink", "update"]
+__all__ = ["changed", "erase", "unlink", "update"]
 
 Int32Array = npt.NDArray[np.int32]
 
@@ -32,14 +32,14 @@ def update(people: Identities, log: Log | None, links: LinkTables | None, consen
     after = before if log is None else before.with_log(log)
     after, nodes = with_consent(with_links(after, tables), consent)
     link = len(before.declared)
-    return _changed(people, after, np.concatenate([nodes, after.declared.a[link:], after.declared.b[link:]]))
+    return changed(people, after, np.concatenate([nodes, after.declared.a[link:], after.declared.b[link:]]))
 
 
 def unlink(people: Identities, kind_a: str, id_a: str, kind_b: str, id_b: str) -> Identities:
     """See :meth:`Identities.unlink`."""
     pair = pl.DataFrame({"kind_a": [kind_a], "id_a": [id_a], "kind_b": [kind_b], "id_b": [id_b]})
     after = with_apart(people._evidence, pair)
-    return _changed(people, after, after.apart.ravel())
+    return changed(people, after, after.apart.ravel())
 
 
 def erase(people: Identities, kind: str, ids: str | pl.Series) -> Identities:
@@ -61,10 +61,10 @@ def erase(people: Identities, kind: str, ids: str | pl.Series) -> Identities:
         key=key,
         dropped=before.dropped.filter((pl.col("kind") != kind) | ~pl.col("id").is_in(texts.implode())),
     )
-    return _changed(people, after, fresh)
+    return changed(people, after, fresh)
 
 
-def _changed(people: Identities, after: Evidence, seeds: npt.NDArray[np.integer]) -> Identities:
+def changed(people: Identities, after: Evidence, seeds: npt.NDArray[np.integer]) -> Identities:
     """Make anew what the seeds and new events touch."""
     before, found = people._evidence, people._found
     hindsight = after.policy.as_of != "event"

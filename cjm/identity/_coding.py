@@ -196,23 +196,26 @@ def code(evidence: Evidence, region: Region | None = None) -> Coded:
 
 def _rows(evidence: Evidence, region: Region | None) -> tuple[Int64Array, Int32Array, Int64Array]:
     """Return time and codes of the rows, in time order, and that order."""
-    if region is None:
-        times_, codes_ = [part.time for part in evidence.parts], [part.codes for part in evidence.parts]
-    else:
-        times_, codes_, start = [], [], 0
-        for part in evidence.parts:
-            low, high = np.searchsorted(region.rows, [start, start + len(part.time)])
+    times_, codes_ = [np.empty(0, dtype=np.int64)], [np.empty((len(evidence.kinds), 0), dtype=np.int32)]
+    order_, starts = [np.empty(0, dtype=np.int64)], np.cumsum([0, *(len(part.time) for part in evidence.parts)])
+    for number, part in sorted(enumerate(evidence.parts), key=lambda numbered: numbered[1].rank):
+        start, stop = starts[number : number + 2]
+        if region is None:
+            times_.append(part.time)
+            codes_.append(part.codes)
+            order_.append(np.arange(start, stop, dtype=np.int64))
+        else:
+            low, high = np.searchsorted(region.rows, [start, stop])
             rows = region.rows[low:high] - start
             times_.append(part.time[rows])
             codes_.append(part.codes[:, rows])
-            start += len(part.time)
-    time = times_[0] if len(times_) == 1 else np.concatenate([np.empty(0, dtype=np.int64), *times_])
-    nothing = np.empty((len(evidence.kinds), 0), dtype=np.int32)
-    codes = codes_[0] if len(codes_) == 1 else np.concatenate([nothing, *codes_], axis=1)
-    order = np.arange(len(time), dtype=np.int64)
+            order_.append(np.arange(low, high, dtype=np.int64))
+    time = times_[1] if len(times_) == 2 else np.concatenate(times_)
+    codes = codes_[1] if len(codes_) == 2 else np.concatenate(codes_, axis=1)
+    order = order_[1] if len(order_) == 2 else np.concatenate(order_)
     if np.any(time[1:] < time[:-1]):
-        order = np.argsort(time, kind="stable")
-        time, codes = time[order], codes[:, order]
+        by_time = np.argsort(time, kind="stable")
+        time, codes, order = time[by_time], codes[:, by_time], order[by_time]
     return time, codes, order
 
 

@@ -73,11 +73,14 @@ class Part:
     time : ndarray of int64, shape (events,)
     codes : ndarray of int32, shape (kinds, events)
         Node of each kind on each event, -1 where there is none.
+    rank : int
+        Where times tie, events of a part with a lower rank come first; of parts with the same, those of the first.
     """
 
     log: Any
     time: Int64Array
     codes: Int32Array
+    rank: int = 0
 
     def is_of(self, log: Log, evidence: Evidence) -> bool:
         """Return whether these are the events of a log."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,6 +20,7 @@ from cjm.identity import Identities
 from cjm.job._check import check_kinds
 from cjm.job._config import Config
 from cjm.job._consent import for_analysis, for_lists
+from cjm.job._days import Days
 from cjm.job._decide import decided
 from cjm.job._load import declared_log
 from cjm.job._memory import give_back
@@ -45,6 +47,7 @@ class Analysis:
     work : Work
     in_memory : int
         How many events may be sorted in memory.
+    days : Days
 
     Attributes
     ----------
@@ -58,18 +61,22 @@ class Analysis:
         What was assumed, in sentences.
     warnings : list of str
         What a reader should look into.
+    incremental : dict
+        How much of the former run was used.
     """
 
-    def __init__(self, config: Config, steps: Steps, work: Work, *, in_memory: int) -> None:
+    def __init__(self, config: Config, steps: Steps, work: Work, days: Days, *, in_memory: int) -> None:
         self._config = config
         self._in_memory = in_memory
         self._steps = steps
         self._work = work
+        self._days = days
         self.tables = TableFiles()
         self.counts: dict[str, int] = {}
         self.period = ("", "")
         self.notes: list[str] = []
         self.warnings: list[str] = []
+        self.incremental: dict[str, Any] = {}
 
     def run(self) -> None:
         """Take all steps.
@@ -81,6 +88,7 @@ class Analysis:
         """
         config = self._config
         self._take("load", lambda: 0, self._load)
+        self._days.open(self._log, self._work)
         kept = int(self.tables["sources"]["kept"].sum())
         check_kinds(config, self._log)
         if config.identity.person is None:
@@ -100,6 +108,7 @@ class Analysis:
         self.period = stage.period or self.period
         self.notes += stage.notes
         self.warnings += stage.warnings
+        self.incremental |= stage.incremental
         give_back()
 
     @cached_property
@@ -136,7 +145,10 @@ class Analysis:
 
     def _load(self, folder: Path, found: Found, step: Step) -> None:
         log = self._log
-        log.require()
+        if self._days.wanted:
+            self._days.load(log, folder, found)
+        else:
+            log.require()
         found.tables["quality"] = log.quality()
         found.tables["sources"] = log.counts()
         found.tables["inputs"] = log.inputs()
@@ -150,6 +162,9 @@ class Analysis:
         ]
 
     def _stitch(self, folder: Path, found: Found, step: Step) -> None:
+        grown = self._days.people(self._log, self._work, self.incremental, folder, found)
+        if grown is not None:
+            self._identities = grown
         self._identities.write(folder / "people")
         people = replace(self._identities)  # what it keeps of its tables goes with it
         found.tables["identity_map"] = people.map
@@ -170,11 +185,15 @@ class Analysis:
                 f"({nobody:,}); paths that run over them are not seen."
             )
         people = None if person is not None else self._identities
-        journeys = cjm.build_journeys(self._log, people, person=person, in_memory=self._in_memory, **rule)
-        del people
+        log, many = self._log, self._in_memory
+        journeys = self._days.journeys(log, people, self._work, self.incremental, found, in_memory=many)
+        if journeys is None:
+            journeys = cjm.build_journeys(log, people, person=person, in_memory=many, **rule)
+        del people, log
         self._forget()
-        journeys = for_analysis(self._config, journeys, self._people, found)
-        journeys.write(folder / "store")
+        analysed = for_analysis(self._config, journeys, self._people, found)
+        self._days.keep_all(journeys, analysed, folder)
+        analysed.write(folder / "store")
         stored = cjm.open_journeys(folder / "store")
         found.parts["journey_events"] = (bucket.frame.collect() for bucket in stored.buckets())
         found.parts["sessions"] = (bucket.sessions.collect() for bucket in stored.buckets())

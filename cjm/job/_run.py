@@ -19,6 +19,7 @@ from cjm.events import TABLES, files_of
 from cjm.files import check_replaceable, copied, created, locked, replaced_folder
 from cjm.job._analysis import Analysis
 from cjm.job._config import Config
+from cjm.job._days import Days
 from cjm.job._memory import bytes_of, estimate
 from cjm.job._work import Work, fixed_time
 from cjm.progress import Steps
@@ -62,8 +63,10 @@ def run(config: Config, *, output: Path | None = None, memory: str | int | None 
     logger.info("%s", expected)
     total = 5 + (config.identity.person is None) + (config.churn is not None) + bool(config.moments)
     with locked(target), Steps(total, expected.seconds).shown() as steps:
-        work = Work(target, _plan(config), fixed_time() or datetime.now(UTC))
-        found = Analysis(config, steps, work, in_memory=expected.events_in_memory(limit))
+        plan = _plan(config)
+        work = Work(target, plan, fixed_time() or datetime.now(UTC))
+        days = Days(target, config, plan)
+        found = Analysis(config, steps, work, days, in_memory=expected.events_in_memory(limit))
         try:
             found.run()
         except RunError:
@@ -80,28 +83,37 @@ def run(config: Config, *, output: Path | None = None, memory: str | int | None 
                 with created(folder / name) as file:
                     file.write(text.encode())
             step.rows_out = len(found.tables)
-        work.remove()
+        days.keep(work)
     return target
 
 
 def _plan(config: Config) -> dict[str, Any]:
     """Return all that the results depend on: a run that was interrupted goes on only if it is still the same."""
-    given: list[Path | str] = [config.resolve(path) for path in _tables_given(config).values()]
+    sources: dict[str, list[tuple[str, str, int, int]]] = {}
+    elsewhere = False
     for name in config.sources:
         source = config.source(name)
         files = None if source.format in TABLES else files_of(source, name)
-        given += ["a table"] if files is None else [file.path for file in files]
+        local = [file.path for file in files or [] if isinstance(file.path, Path)]
+        elsewhere = elsewhere or files is None or len(local) < len(files)
+        sources[name] = [_state_of(path) for path in local]
+    tables = [config.resolve(path) for path in _tables_given(config).values()]
     if config.privacy is not None:
-        given += [config.resolve(config.privacy.key_file), config.resolve(config.privacy.forgotten)]
-    local = [path for path in given if isinstance(path, Path)]
-    stats = [(str(path.resolve()), path.stat()) for path in local if path.exists()]
+        tables += [config.resolve(config.privacy.key_file), config.resolve(config.privacy.forgotten)]
     return {
         # whether a database or an object store has changed is not known
-        "elsewhere": secrets.token_hex(8) if len(local) < len(given) else "",
+        "elsewhere": secrets.token_hex(8) if elsewhere else "",
         "configuration": config.model_dump_json(),
-        "files": [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats],
+        "tables": [_state_of(path) for path in tables if path.exists()],
+        "sources": sources,
         "versions": _versions(),
     }
+
+
+def _state_of(path: Path) -> tuple[str, str, int, int]:
+    """Return a path as given and as it is, the size and the time of the file."""
+    stat = path.stat()
+    return str(path), str(path.resolve()), stat.st_size, stat.st_mtime_ns
 
 
 def _as_json(manifest: dict[str, Any]) -> str:
@@ -128,6 +140,7 @@ def _manifest(config: Config, found: Analysis, steps: Steps, started: datetime) 
         "hide_below": config.output.hide_below,
         "warnings": found.warnings,
         "notes": found.notes,
+        "incremental": {key: value for key, value in found.incremental.items() if key != "former"},
     }
 
 

@@ -52,6 +52,8 @@ class Found:
         What was assumed, in sentences.
     warnings : list of str
         What a reader should look into.
+    incremental : dict
+        How much of the former run was used; see ``job._days``.
     """
 
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
@@ -60,6 +62,7 @@ class Found:
     period: tuple[str, str] | None = None
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    incremental: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class Stage:
     period: tuple[str, str] | None
     notes: list[str]
     warnings: list[str]
+    incremental: Mapping[str, Any]
     step: Step
 
 
@@ -130,20 +134,13 @@ class Work:
     def __init__(self, target: Path, plan: Mapping[str, Any], now: datetime) -> None:
         self.folder = target.with_name(f".{target.name}.work")
         mark = mark_of(plan)
-        held = self._held()
+        held = plan_in(self.folder)
         if held.get("plan") != mark:
             self.remove()
-            held = {"plan": mark, "started": now.isoformat()}
+            held = {"plan": mark, "given": plan, "started": now.isoformat()}
             self.folder.mkdir(parents=True)
             write_text(self.folder / _PLAN, json.dumps(held))
         self.started = datetime.fromisoformat(held["started"])
-
-    def _held(self) -> dict[str, str]:
-        try:
-            held = json.loads((self.folder / _PLAN).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return held if isinstance(held, dict) else {}
 
     def stage(
         self, name: str, steps: Steps, rows_in: Callable[[], int], fill: Callable[[Path, Found, Step], None]
@@ -170,7 +167,7 @@ class Work:
             (folder / "tables").mkdir()
             for table, frame in found.tables.items():
                 with created(folder / "tables" / f"{table}.parquet") as file:
-                    frame.write_parquet(file)
+                    frame.rechunk().write_parquet(file)  # chunks would be seen in the file
             for table, parts in found.parts.items():
                 with created(folder / "tables" / f"{table}.parquet") as file:
                     _write_parts(file, parts)
@@ -185,12 +182,8 @@ class Work:
     def _finished(self, name: str) -> Stage | None:
         """Return a finished step; one that is incomplete or damaged is thrown away."""
         folder = self.folder / name
-        try:
-            manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-            intact = all(digest(folder / file) == mark for file, mark in manifest["files"].items())
-        except (OSError, ValueError, KeyError):
-            intact = False
-        if intact:
+        manifest = intact(folder)
+        if manifest is not None:
             return _stage(folder, manifest)
         shutil.rmtree(folder, ignore_errors=True)
         return None
@@ -222,6 +215,32 @@ def _regrouped(parts: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     yield held
 
 
+def plan_in(folder: Path) -> dict[str, Any]:
+    """Return what a run said of its plan in its folder of finished steps; nothing if there is none."""
+    try:
+        held = json.loads((folder / _PLAN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return held if isinstance(held, dict) else {}
+
+
+def intact(folder: Path, *, tables: bool = True) -> dict[str, Any] | None:
+    """Return the manifest of a finished step, None if a file of it is missing or damaged; its tables are looked at too.
+
+    Parameters
+    ----------
+    folder : Path
+    tables : bool
+        Whether its tables must be there.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        files = {file: mark for file, mark in manifest["files"].items() if tables or not file.startswith("tables/")}
+        return manifest if all(digest(folder / file) == mark for file, mark in files.items()) else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
 def _stage(folder: Path, manifest: Mapping[str, Any]) -> Stage:
     return Stage(
         folder=folder,
@@ -230,5 +249,6 @@ def _stage(folder: Path, manifest: Mapping[str, Any]) -> Stage:
         period=manifest["period"] and tuple(manifest["period"]),
         notes=manifest["notes"],
         warnings=manifest["warnings"],
+        incremental=manifest["incremental"],
         step=Step(**manifest["step"]),
     )

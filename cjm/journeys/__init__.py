@@ -1,5 +1,6 @@
 """Journeys: events of persons in order, their sessions, and the store on disk."""
 
+from cjm.journeys._again import journeys_again
 from cjm.journeys._arrays import EventArrays
 from cjm.journeys._build import build_journeys, journeys_from_frame
 from cjm.journeys._consent import consented, consenting
@@ -14,6 +15,7 @@ __all__ = [
     "build_journeys",
     "consented",
     "consenting",
+    "journeys_again",
     "journeys_from_frame",
     "open_journeys",
 ]

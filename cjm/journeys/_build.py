@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cjm.events import EventLog
     from cjm.identity import Identities
 
-__all__ = ["build_journeys", "journeys_from_frame"]
+__all__ = ["build_journeys", "events_of", "journeys_from_frame"]
 
 
 def build_journeys(
@@ -84,25 +84,34 @@ def build_journeys(
     >>> cjm.build_journeys(log, person="customer", start_on=["web:cart"])
     Journeys(2 events, 1 persons, 2 sessions, 2 touchpoints)
     """
+    rule = session_rule(gap, start_on, end_on, day_in)
+    persons, pieces = events_of(log, people, person)
+    collector = Collector(persons, in_memory)
+    for piece in pieces:
+        collector.add(piece)
+    return _journeys(collector, rule)
+
+
+def events_of(log: EventLog, people: Identities | None, person: str | None) -> tuple[Persons, Iterator[pl.DataFrame]]:
+    """Return how persons are numbered, and the events with ``person``, piece by piece.
+
+    Raises
+    ------
+    ArgumentError
+        As for :func:`build_journeys`.
+    """
     if (people is None) == (person is None):
         raise ArgumentError.at(
             "give either people (from cjm.stitch) or person= (a kind of identifier)", where="build_journeys"
         )
-    rule = session_rule(gap, start_on, end_on, day_in)
     if people is not None:
-        collector = Collector(Persons(), in_memory)
-        pieces = _stitched(log, people)
-    else:
-        assert person is not None
-        if person not in log.kinds:
-            raise ArgumentError.unknown("kind of identifier", person, log.kinds, where="build_journeys(person=...)")
-        from cjm.identity import hash_ids
+        return Persons(), _stitched(log, people)
+    assert person is not None
+    if person not in log.kinds:
+        raise ArgumentError.unknown("kind of identifier", person, log.kinds, where="build_journeys(person=...)")
+    from cjm.identity import hash_ids
 
-        collector = Collector(Persons(partial(hash_ids, kind=person, salt=None)), in_memory)
-        pieces = _unstitched(log, person)
-    for piece in pieces:
-        collector.add(piece)
-    return _journeys(collector, rule)
+    return Persons(partial(hash_ids, kind=person, salt=None)), _unstitched(log, person)
 
 
 def _unstitched(log: EventLog, person: str) -> Iterator[pl.DataFrame]:

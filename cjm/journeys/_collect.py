@@ -48,6 +48,11 @@ class Persons:
         self._count = 0
         self._numbers = np.empty(0, dtype=np.int64)
 
+    def number_of(self, texts: pl.Series) -> IntArray:
+        """Return the numbers of persons that texts name."""
+        assert self._number is not None
+        return self._number(texts)
+
     def encode(self, column: pl.Series) -> npt.NDArray[np.int32]:
         """Return the code of each person; none is null."""
         if self._number is None:

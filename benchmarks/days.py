@@ -1,0 +1,106 @@
+"""A log of many days and one day more: a run that goes on from the former one, and one over everything.
+
+Call: python benchmarks/days.py [--events 1e6 1e7] [--share 0.01] [--folder /tmp/somewhere]
+
+The log is in two Parquet files, ordered by time; the second has the last share of the events. A visitor has one to
+three cookies, and on a third of the visits the customer is known. One process runs over the first file, then over both,
+then over both with nothing kept. Printed are the CPU seconds (user and system, all threads) of each step of the last
+two, and whether their tables are the same byte by byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import platform
+import shutil
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import numba
+import polars as pl
+from _log import make_log
+
+import cjm.progress
+from cjm import job
+
+CONFIGURATION = """
+[output]
+dir = "out"
+
+[sources.web]
+path = "log/*.parquet"
+time = "timestamp"
+time_zone = "UTC"
+event = "event"
+channel = "channel"
+value = "revenue"
+ids = {customer = "customer", cookie = "cookie"}
+
+[mining]
+min_support = 0.5
+max_length = 2
+"""
+STEPS = ("load", "stitch", "journeys", "measure", "mine")
+
+
+def write_files(events: int, share: float, folder: Path) -> None:
+    """Write the two files."""
+    (folder / "log").mkdir()
+    log = make_log(events)
+    hour = pl.col("timestamp").dt.truncate("1h").dt.epoch("s")
+    visit = (pl.col("customer") + hour.cast(pl.String)).hash(1)
+    log = log.with_columns(
+        cookie=pl.format("k{}-{}", pl.col("customer"), visit % (pl.col("customer").hash(2) % 3 + 1)),
+        customer=pl.when(visit % 3 == 0).then("customer"),
+    )
+    cut = events - int(share * events)
+    log[:cut].write_parquet(folder / "log" / "history.parquet")
+    log[cut:].write_parquet(folder / "new.parquet")
+    (folder / "cjm.toml").write_text(CONFIGURATION)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return a hash of each table."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.parquet"))}
+
+
+def run(folder: Path, output: str) -> dict[str, object]:
+    """Run and return what it says of itself."""
+    out = job.run(job.load_config(folder / "cjm.toml"), output=folder / output)
+    return json.loads((out / "run.json").read_text())
+
+
+def main() -> None:
+    """Print a table for each size."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=float, nargs="+", default=[1e6])
+    parser.add_argument("--share", type=float, default=0.01, help="of the events, in the new file")
+    parser.add_argument("--folder", type=Path, default=None, help="where the files go (and are deleted)")
+    given = parser.parse_args()
+    cjm.progress.time = SimpleNamespace(perf_counter=time.process_time)  # steps in CPU seconds
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}")
+    print(f"polars {pl.__version__}, numba {numba.__version__}")
+    for events in (20_000, *map(int, given.events)):  # the first compiles
+        with tempfile.TemporaryDirectory(dir=given.folder) as name:
+            folder = Path(name)
+            write_files(events, given.share, folder)
+            run(folder, "out")
+            shutil.move(folder / "new.parquet", folder / "log" / "new.parquet")
+            more, whole = run(folder, "out"), run(folder, "whole")
+            same = digests(folder / "out" / "tables") == digests(folder / "whole" / "tables")
+            print(f"\n{events:,} events, {more['incremental']} of {more['persons']:,} persons")
+            print(f"tables the same: {'yes' if same else 'NO'}\n")
+            print("| step | whole, CPU s | going on, CPU s | ratio |\n|---|--:|--:|--:|")
+            costs = [{step["step"]: step["seconds"] for step in one["steps"]} for one in (whole, more)]
+            for step in STEPS:
+                a, b = (cost[step] for cost in costs)
+                print(f"| {step} | {a:.2f} | {b:.2f} | {a / b:.1f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
