@@ -17,7 +17,7 @@ from cjm.events import EventLog
 from cjm.identity import Identities
 from cjm.job._check import check_kinds
 from cjm.job._config import Config
-from cjm.job._consent import for_analysis, for_lists
+from cjm.job._consent import Consent
 from cjm.job._decide import decided
 from cjm.job._load import declared_log
 from cjm.job._paths_to_churn import paths_to_churn
@@ -117,6 +117,16 @@ class Analysis:
         )
 
     @cached_property
+    def _consent(self) -> Consent | None:
+        section = self._config.consent
+        return None if section is None else Consent(self._config, section, self._people)
+
+    def _list(self, name: str, found: Found) -> None:
+        """Leave out of a table that names persons for an action those who do not consent to it."""
+        if self._consent is not None and name in found.tables:
+            found.tables[name] = self._consent.for_lists(found.tables[name], name, self._work.started, found)
+
+    @cached_property
     def _journeys(self) -> Journeys:
         return cjm.open_journeys(self._work.folder / "journeys" / "store")
 
@@ -157,7 +167,8 @@ class Analysis:
                 f"({nobody:,}); paths that run over them are not seen."
             )
         journeys = cjm.build_journeys(self._log, self._people, person=person, **rule)
-        journeys = for_analysis(self._config, journeys, self._people, found)
+        if self._consent is not None:
+            journeys = self._consent.for_analysis(journeys, found)
         journeys.write(folder / "store")
         found.tables["journey_events"] = journeys.frame.collect()
         found.tables["sessions"] = journeys.sessions.collect()
@@ -233,14 +244,15 @@ class Analysis:
         declared = {name: Pattern.parse(text) for name, text in config.churn.patterns.items()}
         usable = _usable(journeys, declared, "pattern", found)
         churned = paths_to_churn(config, journeys, people, risk, self.tables["sequences"], usable)
-        found.tables |= for_lists(config, churned.tables, ["predictions"], people, self._work.started, found)
+        found.tables |= churned.tables
+        self._list("predictions", found)
         found.notes += churned.notes
         found.warnings += churned.warnings
         step.rows_out = found.tables["subjects"].height
 
     def _moments(self, folder: Path, found: Found, step: Step) -> None:
-        tables = {"moments": moments_found(self._config, self._journeys, found.warnings)}
-        found.tables |= for_lists(self._config, tables, ["moments"], self._people, self._work.started, found)
+        found.tables["moments"] = moments_found(self._config, self._journeys, found.warnings)
+        self._list("moments", found)
         step.rows_out = found.tables["moments"].height
         if self._config.decide is not None:
             found.tables["decisions"] = decided(self._config, found.tables["moments"], self._people, self._work.started)
