@@ -19,7 +19,7 @@ from cjm.events import EventLog
 from cjm.identity import Identities
 from cjm.job._check import check_kinds
 from cjm.job._config import Config
-from cjm.job._consent import for_analysis, for_lists
+from cjm.job._consent import Consent
 from cjm.job._days import Days
 from cjm.job._decide import decided
 from cjm.job._load import declared_log
@@ -135,6 +135,16 @@ class Analysis:
         )
 
     @cached_property
+    def _consent(self) -> Consent | None:
+        section = self._config.consent
+        return None if section is None else Consent(self._config, section, self._people)
+
+    def _list(self, name: str, found: Found) -> None:
+        """Leave out of a table that names persons for an action those who do not consent to it."""
+        if self._consent is not None and name in found.tables:
+            found.tables[name] = self._consent.for_lists(found.tables[name], name, self._work.started, found)
+
+    @cached_property
     def _journeys(self) -> Journeys:
         return cjm.open_journeys(self._work.folder / "journeys" / "store")
 
@@ -191,7 +201,8 @@ class Analysis:
             journeys = cjm.build_journeys(log, people, person=person, in_memory=many, **rule)
         del people, log
         self._forget()
-        analysed = for_analysis(self._config, journeys, self._people, found)
+        consent = self._consent
+        analysed = journeys if consent is None else consent.for_analysis(journeys, found)
         self._days.keep_all(journeys, analysed, folder)
         analysed.write(folder / "store")
         stored = cjm.open_journeys(folder / "store")
@@ -267,14 +278,15 @@ class Analysis:
         declared = {name: Pattern.parse(text) for name, text in config.churn.patterns.items()}
         usable = _usable(journeys, declared, "pattern", found)
         churned = paths_to_churn(config, journeys, people, risk, self.tables["sequences"], usable)
-        found.tables |= for_lists(config, churned.tables, ["predictions"], people, self._work.started, found)
+        found.tables |= churned.tables
+        self._list("predictions", found)
         found.notes += churned.notes
         found.warnings += churned.warnings
         step.rows_out = found.tables["subjects"].height
 
     def _moments(self, folder: Path, found: Found, step: Step) -> None:
-        tables = {"moments": moments_found(self._config, self._journeys, found.warnings)}
-        found.tables |= for_lists(self._config, tables, ["moments"], self._people, self._work.started, found)
+        found.tables["moments"] = moments_found(self._config, self._journeys, found.warnings)
+        self._list("moments", found)
         step.rows_out = found.tables["moments"].height
         if self._config.decide is not None:
             found.tables["decisions"] = decided(self._config, found.tables["moments"], self._people, self._work.started)

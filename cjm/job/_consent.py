@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 
 import polars as pl
 
@@ -16,66 +16,77 @@ from cjm.job._sections import ConsentSection
 from cjm.job._work import Found
 from cjm.journeys import Journeys, consenting
 
-__all__ = ["for_analysis", "for_lists"]
+__all__ = ["Consent"]
 
 
-def for_analysis(config: Config, journeys: Journeys, people: People | None, found: Found) -> Journeys:
-    """Keep the events that happened under consent to the purpose that ``[consent] analysis`` names.
+class Consent:
+    """The records of consent of a run; their table is read once, and only if something asks for them.
 
-    Raises
-    ------
-    InputError
-        If the table cannot be used, or no event is left.
+    Parameters
+    ----------
+    config : Config
+    section : ConsentSection
+        Its ``[consent]``.
+    people : People, optional
+        Without them each identifier is a person.
     """
-    section = config.consent
-    if section is None or section.analysis is None:
-        return journeys
-    kept = cjm.consented(journeys, _records(section, config, people), purpose=section.analysis, default=section.default)
-    if not kept.height:
-        raise InputError.at("no event is left", where="[consent] analysis", hint="Compare its table with the log")
-    lost = journeys.height - kept.height
-    persons = [one.persons.select(pl.len()).collect().item() for one in (journeys, kept)]
-    found.notes.append(
-        f"Events without consent to {section.analysis} at their time are left out: {lost:,} of {journeys.height:,}, "
-        f"and with them {persons[0] - persons[1]:,} of {persons[0]:,} persons."
-    )
-    return kept
 
+    def __init__(self, config: Config, section: ConsentSection, people: People | None) -> None:
+        self._config = config
+        self._section = section
+        self._people = people
 
-def for_lists(
-    config: Config,
-    tables: Mapping[str, pl.DataFrame],
-    lists: Sequence[str],
-    people: People | None,
-    now: datetime,
-    found: Found,
-) -> dict[str, pl.DataFrame]:
-    """Leave out of some tables the persons who do not consent now to the purpose that ``[consent] lists`` names.
+    @cached_property
+    def _records(self) -> pl.DataFrame:
+        section, config = self._section, self._config
+        table = read_table(config.resolve(section.table), section.id, times=("from", "to"))
+        where = f"[consent] table, {section.table}"
+        return with_person(table, section.id, config, self._people, where).filter(pl.col("person").is_not_null())
 
-    Raises
-    ------
-    InputError
-        If the table cannot be used.
-    """
-    section = config.consent
-    kept = dict(tables)
-    if section is None or section.lists is None:
+    def for_analysis(self, journeys: Journeys, found: Found) -> Journeys:
+        """Keep the events that happened under consent to the purpose that ``analysis`` names.
+
+        Raises
+        ------
+        InputError
+            If the table cannot be used, or no event is left.
+        """
+        section = self._section
+        if section.analysis is None:
+            return journeys
+        kept = cjm.consented(journeys, self._records, purpose=section.analysis, default=section.default)
+        if not kept.height:
+            raise InputError.at("no event is left", where="[consent] analysis", hint="Compare its table with the log")
+        lost = journeys.height - kept.height
+        persons = [one.persons.select(pl.len()).collect().item() for one in (journeys, kept)]
+        found.notes.append(
+            f"Events without consent to {section.analysis} at their time are left out: {lost:,} of {journeys.height:,}"
+            f", and with them {self._group(persons[0] - persons[1])} of {self._group(persons[0])} persons."
+        )
         return kept
-    records = _records(section, config, people)
-    for name in lists:
-        if name not in kept:
-            continue
-        table = kept[name]
-        allowed = consenting(table["person"], records, purpose=section.lists, at=now, default=section.default)
-        kept[name] = table.filter(allowed)
+
+    def for_lists(self, table: pl.DataFrame, name: str, now: datetime, found: Found) -> pl.DataFrame:
+        """Leave out of a table the persons who do not consent now to the purpose that ``lists`` names.
+
+        Raises
+        ------
+        InputError
+            If the table cannot be used.
+        """
+        section = self._section
+        if section.lists is None:
+            return table
+        allowed = consenting(table["person"], self._records, purpose=section.lists, at=now, default=section.default)
+        kept = table.filter(allowed)
+        persons = [frame["person"].n_unique() for frame in (table, kept)]
         found.notes.append(
             f"Rows of persons who do not consent to {section.lists} now are left out of the table {name}: "
-            f"{table.height - kept[name].height:,} of {table.height:,}."
+            f"{table.height - kept.height:,} of {table.height:,}, "
+            f"of {self._group(persons[0] - persons[1])} of {self._group(persons[0])} persons."
         )
-    return kept
+        return kept
 
-
-def _records(section: ConsentSection, config: Config, people: People | None) -> pl.DataFrame:
-    where = f"[consent] table, {section.table}"
-    table = read_table(config.resolve(section.table), section.id, times=("from", "to"))
-    return with_person(table, section.id, config, people, where).filter(pl.col("person").is_not_null())
+    def _group(self, count: int) -> str:
+        """Return how many persons there are, or only that they are a few: notes stand in the report."""
+        few = self._config.output.hide_below
+        return f"fewer than {few}" if 0 < count < few else f"{count:,}"

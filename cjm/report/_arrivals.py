@@ -8,7 +8,20 @@ from typing import Any
 
 import polars as pl
 
-from cjm.report._section import Col, Section, Table, Tables, counts, groups, has, shares, table, total
+from cjm.report._section import (
+    Col,
+    Section,
+    Table,
+    Tables,
+    blank_small,
+    counts,
+    groups,
+    has,
+    shares,
+    small,
+    table,
+    total,
+)
 from cjm.report._text import (
     day,
     number,
@@ -122,11 +135,11 @@ def stitching(tables: Tables, run: Mapping[str, Any]) -> Section | None:
             title = f"Stitching: {short(top['measure'], _NAME)} {number(top['count'])}"
         columns = [
             Col("measure", "measure", _measure),
-            counts("count", "count"),
+            Col("count", "count", str, True),
             shares("share", "share"),
             Col("meaning", "what it means"),
         ]
-        shown.append(table("Stitching in figures", summary, columns, open=True))
+        shown.append(table("Stitching in figures", _without_few(summary, hide), columns, open=True))
         if has(tables, "identity_sizes"):
             shown.append(_sizes(tables["identity_sizes"], hide))
     if has(tables, "conflicts"):
@@ -154,9 +167,28 @@ def stitching(tables: Tables, run: Mapping[str, Any]) -> Section | None:
             Col("decision", "decision"),
         ]
         shown.append(
-            table("Where rules kept persons apart (a person may be counted in several cases)", by_rule, columns)
+            table(
+                "Where rules kept persons apart (a person may be counted in several cases)",
+                blank_small(by_rule, "persons", hide, ["events"]),
+                columns,
+            )
         )
     return Section("stitching", "Stitching", f"{title}.", tuple(text), (), tuple(shown))
+
+
+def _without_few(summary: pl.DataFrame, hide: int) -> pl.DataFrame:
+    """Return the counts as text; where one of the two kinds of persons is a few, neither is told."""
+    kinds = pl.col("measure").is_in(["persons_known", "persons_anonymous"])
+    few = summary.filter(kinds & small("count", hide)).height > 0
+    said = [
+        persons(count, hide) if measure.startswith("persons") else number(count)
+        for measure, count in summary.select("measure", "count").iter_rows()
+    ]
+    told = pl.when(~(kinds & few))
+    return summary.with_columns(
+        told.then(pl.Series("count", said, pl.String)).otherwise(pl.lit(f"fewer than {hide} of one kind")),
+        told.then("share").alias("share"),
+    )
 
 
 def _sizes(sizes: pl.DataFrame, hide: int) -> Table:

@@ -11,7 +11,7 @@ import polars as pl
 
 from cjm.report._goals import people_of
 from cjm.report._section import Col, Section, Table, Tables, has, table
-from cjm.report._text import NONE, bounds, clean, duration, interval, number, percent, short, thing, words
+from cjm.report._text import NONE, bounds, clean, duration, interval, number, percent, persons, short, thing, words
 
 __all__ = ["key_figures"]
 
@@ -162,7 +162,7 @@ def _row(given: Row, people: Mapping[str, Sequence[int]], hide: int) -> Row:
         "means": _means(kpi, unit, None if goal else about),
         "value": value if not is_few or below is not None else f"fewer than {hide}",
         "counted": f"fewer than {hide}" if is_few and counted is not None else number(counted),
-        "of": NONE if is_few and (goal or above is None) else number(below),
+        "of": NONE if is_few and (goal or above is None) else persons(below, hide),
         "interval": NONE
         if low is None or high is None
         else bounds(low, high)

@@ -10,7 +10,7 @@ import polars as pl
 
 from cjm.report._charts import Picture, small_bars
 from cjm.report._decisions import decisions
-from cjm.report._section import Col, Section, Tables, counts, groups, has, spans, table
+from cjm.report._section import Col, Section, Tables, blank_small, counts, groups, has, spans, table
 from cjm.report._text import (
     day,
     number,
@@ -87,7 +87,7 @@ def moments(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         Col("last", "last", day),
         Col("action", "action"),
     ]
-    safe = by_moment.with_columns(pl.when(pl.col("persons") >= hide).then("found").alias("found"))
+    safe = blank_small(by_moment, "persons", hide, ["found", "span", "last"])
     decided, said = decisions(tables, hide)
     return Section(
         "moments",

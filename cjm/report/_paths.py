@@ -148,8 +148,8 @@ def funnel(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         title = f"{persons(first['persons'], hide)} persons did {short(first['touchpoint'], _NAME)}; no step follows"
     elif last["persons"] is None or 0 < last["persons"] < hide:
         title = (
-            f"Fewer than {hide} of {number(last['of'])} who did {short(first['touchpoint'], _NAME)} came as far as "
-            f"{short(last['touchpoint'], _NAME)}{limit}"
+            f"Fewer than {hide} of {persons(last['of'], hide)} who did {short(first['touchpoint'], _NAME)} came as far "
+            f"as {short(last['touchpoint'], _NAME)}{limit}"
         )
     else:
         said = interval(last.get("low"), last.get("high"))
@@ -182,12 +182,14 @@ def funnel(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         "the thin line is its 95 % interval."
         + (f" The first {_STEPS} of {frame.height} steps." if frame.height > _STEPS else ""),
     )
-    frame = with_bounds(blank_small(frame, "persons", hide, ["rate", "low", "high", "step_rate"]), "low", "high")
+    frame = with_bounds(
+        blank_small(frame, "persons", hide, ["rate", "low", "high", "step_rate", *_TIMES]), "low", "high"
+    )
     columns = [
         counts("step", "step"),
         Col("touchpoint", "touchpoint"),
         groups("persons", "persons", hide),
-        counts("of", "of"),
+        groups("of", "of", hide),
         shares("rate", "of the first step"),
         Col("interval", "95 % interval", str, True, look="w"),
         shares("step_rate", "of the step before"),

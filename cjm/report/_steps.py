@@ -19,6 +19,7 @@ _NAME = 60
 _ENDS = ("(start)", "(end)")
 _ARROWS, _ARROWS_NARROW = 24, 12
 _STEPS_NARROW = 6
+_TIMES = ("time_p25", "time_p50", "time_p75", "time_mean")
 
 
 def transitions(tables: Tables, run: Mapping[str, Any]) -> Section | None:
@@ -35,7 +36,7 @@ def transitions(tables: Tables, run: Mapping[str, Any]) -> Section | None:
     known = (top.get("persons", hide) or 0) >= hide and top["count"] is not None
     whole = total(frame, "count")
     if "persons" in frame.columns:
-        frame = blank_small(frame, "persons", hide, ["count", "share"])
+        frame = blank_small(frame, "persons", hide, ["count", "share", *_TIMES])
     title = f"The step taken most often leads from {short(top['source'], _NAME)} to {short(top['target'], _NAME)}"
     if known:
         title += f": {number(top['count'])} times"

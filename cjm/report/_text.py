@@ -206,8 +206,8 @@ def part(count: int, of: int, who: str, hide_below: int) -> str:
     >>> part(25, 100, "persons", 10), part(3, 100, "persons", 10)
     ('25.0\xa0% of persons (25 of 100)', 'fewer than 10 of 100 persons')
     """
-    if 0 < count < hide_below or not of:
-        return f"{persons(count, hide_below)} of {number(of)} {who}"
+    if 0 < count < hide_below or of < hide_below:
+        return f"{persons(count, hide_below)} of {persons(of, hide_below)} {who}"
     return f"{percent(count / of)} of {who} ({number(count)} of {number(of)})"
 
 

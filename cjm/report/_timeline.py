@@ -56,6 +56,7 @@ def timeline(tables: Tables, run: Mapping[str, Any]) -> Section | None:
         f"Gaps: fewer than {hide} persons. The first and the last {unit} may be cut by the period of the data.",
     )
     cells = frame.sort(["period", "events", "channel"], descending=[True, True, False])
+    cells = blank_small(cells, "persons", hide, ["events"]) if "persons" in cells.columns else cells
     columns = [
         Col("period", f"{unit} from", lambda period: day(not_before(period, start))),
         Col("channel", "channel"),
@@ -83,8 +84,9 @@ def _panel(
     """Return the lines of a channel; persons of several channels together are not known."""
     one = frame.filter(is_in_panel("channel", name, shown))
     events = total(one, "events")
+    counted = "persons" in frame.columns
+    one = blank_small(one, "persons", hide, ["events", "persons"]) if counted else one
     curves = [Curve("events", points_of(one, "events", periods), colour, filled=True)]
-    if one["channel"].n_unique() == 1 and "persons" in frame.columns:
-        seen = blank_small(one, "persons", hide, ["persons"])
-        curves.append(Curve("persons", points_of(seen, "persons", periods), colour, dashed=True))
+    if one["channel"].n_unique() == 1 and counted:
+        curves.append(Curve("persons", points_of(one, "persons", periods), colour, dashed=True))
     return Panel(known_as(name), f"{plural(events, 'event')} ({percent(events / whole if whole else None)})", curves)

@@ -11,6 +11,7 @@ from small_run import small_run
 
 from cjm import job
 from cjm.errors import ArgumentError, ConfigError, InputError
+from cjm.job._persons import read_table
 
 
 def with_consent(folder: Path, section: str, rows: list[str]) -> Path:
@@ -42,9 +43,26 @@ def test_a_run_needs_consent_for_analysis_and_for_lists(tmp_path: Path) -> None:
     notes = json.loads((out / "run.json").read_text())["notes"]
     lost = events["all"].height - events["kept"].height
     assert any(f"are left out: {lost:,} of {events['all'].height:,}" in note for note in notes)
-    assert any("are left out of the table moments" in note for note in notes)
+    assert any("are left out of the table moments" in note and "fewer than 10 of" in note for note in notes)
     inputs = json.loads((out / "run.json").read_text())["inputs"]
     assert [read["source"] for read in inputs] == ["web", "consent"]
+
+
+def test_the_table_of_consent_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cjm.job import _consent
+
+    reads = []
+
+    def counted(path: Path, ids: str, *, times: tuple[str, ...]) -> pl.DataFrame:
+        reads.append(path.name)
+        return read_table(path, ids, times=times)
+
+    monkeypatch.setattr(_consent, "read_table", counted)
+    rows = [f"c{n},{purpose},true,2026-01-01T00:00Z," for n in range(7) for purpose in ("analytics", "mail")]
+    path = with_consent(tmp_path, 'analysis = "analytics"\nlists = "mail"', rows)
+    path.write_text(path.read_text() + '\n[churn]\ninactive = "20d"\npatterns = { cart = "web:home -> web:cart" }\n')
+    job.run(job.load_config(path))
+    assert reads == ["consent.csv"]
 
 
 def test_consent_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
