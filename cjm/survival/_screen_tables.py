@@ -13,10 +13,10 @@ import numpy.typing as npt
 from cjm.journeys import Journeys
 from cjm.statistics import normal_quantile
 from cjm.survival._design import FloatArray, IntArray
-from cjm.survival._likelihood import in_threads
 from cjm.survival._risk import RiskSets
 from cjm.survival._rows import event_rows, first_numbers, origins
 from cjm.survival._subjects import Subjects
+from cjm.survival._threads import in_threads
 from cjm.survival._times import signs_of_life
 
 __all__ = ["Entries", "Tables", "event_tables", "time_tables"]
