@@ -129,7 +129,7 @@ def screens() -> None:
         (str(j), np.sort(rng.integers(0, persons, count)), np.ceil(rng.uniform(0, 365, count)).astype(np.int64) * DAY)
         for j, count in enumerate(counts)
     ]
-    collected = Entries.collect(subjects, completions)
+    collected = Entries.collect(completions)
     nobody = np.zeros(persons, dtype=np.int64)
     print(f"\n{paths:,} paths, {persons:,} persons, {len(collected.subject):,} completions, daily clock\n")
     print("| step | CPU s | wall s |\n|---|--:|--:|")

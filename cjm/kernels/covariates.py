@@ -11,10 +11,11 @@ __all__ = ["count_ones", "exposed", "place_ones", "scale_column", "take_rows"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+CountArray = npt.NDArray[np.uint16]
 
 
 @kernel
-def count_ones(column: FloatArray, most: int, counts: IntArray) -> int:
+def count_ones(column: FloatArray, most: int, counts: CountArray) -> int:
     """Add the ones of a column of zeros and ones to the counts of the rows, and return how many there are.
 
     -1 if there are more than ``most`` or the column holds anything else; the counts are then as they were.
@@ -37,38 +38,21 @@ def count_ones(column: FloatArray, most: int, counts: IntArray) -> int:
 
 
 @kernel
-def place_ones(
-    column: FloatArray,
-    term: int,
-    free: IntArray,
-    ones: npt.NDArray[np.uint16],
-    group: IntArray,
-    event: npt.NDArray[np.bool_],
-    mark: int,
-    marks: IntArray,
-) -> tuple[int, int]:
-    """Write ``term`` to the next free place of each row that has a one; return what :func:`exposed` does."""
-    groups = 0
-    events = 0
+def place_ones(column: FloatArray, term: int, free: IntArray, ones: CountArray) -> None:
+    """Write ``term`` to the next free place of each row that has a one."""
     for i in range(len(column)):
         if column[i] == 1.0:
             ones[free[i]] = term
             free[i] += 1
-            if event[i]:
-                events += 1
-            if marks[group[i]] != mark:
-                marks[group[i]] = mark
-                groups += 1
-    return groups, events
 
 
 @kernel
 def take_rows(
     at: IntArray,
-    ones: npt.NDArray[np.uint16],
+    ones: CountArray,
     order: npt.NDArray[np.int32],
     new_at: IntArray,
-    new_ones: npt.NDArray[np.uint16],
+    new_ones: CountArray,
 ) -> None:
     """Write the rows ``order``, whose offsets are ``new_at``."""
     for i in range(len(order)):
@@ -80,7 +64,7 @@ def take_rows(
 
 @kernel
 def exposed(
-    column: FloatArray, group: IntArray, event: npt.NDArray[np.bool_], mark: int, marks: IntArray
+    column: FloatArray, group: IntArray, event: npt.NDArray[np.bool_], mark: int, marks: npt.NDArray[np.int32]
 ) -> tuple[int, int]:
     """Return the groups with a row that is not zero, and the events in such rows; ``marks`` lie below ``mark``."""
     groups = 0

@@ -21,57 +21,73 @@ IntArray = npt.NDArray[np.int64]
 PERSONS, DAYS, OBSERVED, EXPECTED, SCORE, VARIANCE, COEF, INFORMATION = range(8)
 _STEPS = 50
 _WALKS_OFF = 30.0
+_PERSONS_AT_ONCE = 16_384  # of whom what is looked up stays in the cache
 
 
 @kernel
-def place_times(low, high, subject, time, who, times, group_start, lookup, shift, first, until, days):  # type: ignore[no-untyped-def]
-    """Write ``first``, ``until`` and the days at risk after completion for entries ``[low, high)``.
+def place_times(low, high, offsets, subject, time, who, times, group_start, lookup, shift, first, until, days):  # type: ignore[no-untyped-def]
+    """Write ``first``, ``until`` and the days at risk after completion for the entries of paths ``[low, high)``.
+
+    The paths take turns, some thousands of persons at a time: entries of a path are by person.
 
     Rows of ``who``: entry, exit, time zero, ``until`` plus 2^32 times the group. Event times of a group are
     ``times[group_start[g]:group_start[g + 1]]``, since time zero; ``lookup[g, b]`` is how many of them lie at or before
     ``b`` times 2^``shift``. All times are microseconds.
 
-    Signature: (int64, int64, int32[:], int64[:], int64[:, 4], int64[:], int64[:], int32[:, :], int64, int32[:],
-    int32[:], float64[:]) -> none.
+    Signature: (int64, int64, int64[:], int32[:], int64[:], int64[:, 4], int64[:], int64[:], int32[:, :], int64,
+    int32[:], int32[:], float64[:]) -> none.
     """
-    for e in range(low, high):
-        i = subject[e]
-        begins = max(time[e], who[i, 0])
-        until[e] = who[i, 3] & 0xFFFFFFFF
-        if begins >= who[i, 1]:
-            first[e] = -1
-            days[e] = 0.0
-            continue
-        days[e] = (who[i, 1] - begins) / 86_400_000_000
-        g = who[i, 3] >> 32
-        since = max(begins - who[i, 2], 0)
-        k = group_start[g] + lookup[g, min(since >> shift, lookup.shape[1] - 1)]
-        while k < group_start[g + 1] and times[k] <= since:
-            k += 1
-        first[e] = k
+    at = offsets[low:high].copy()
+    for end in range(_PERSONS_AT_ONCE, len(who) + _PERSONS_AT_ONCE, _PERSONS_AT_ONCE):
+        for j in range(low, high):
+            e = at[j - low]
+            while e < offsets[j + 1] and subject[e] < end:
+                i = subject[e]
+                begins = max(time[e], who[i, 0])
+                until[e] = who[i, 3] & 0xFFFFFFFF
+                if begins >= who[i, 1]:
+                    first[e] = -1
+                    days[e] = 0.0
+                else:
+                    days[e] = (who[i, 1] - begins) / 86_400_000_000
+                    g = who[i, 3] >> 32
+                    since = max(begins - who[i, 2], 0)
+                    k = group_start[g] + lookup[g, min(since >> shift, lookup.shape[1] - 1)]
+                    while k < group_start[g + 1] and times[k] <= since:
+                        k += 1
+                    first[e] = k
+                e += 1
+            at[j - low] = e
 
 
 @kernel
-def place_events(low, high, subject, time, who, row_time, row_number, every, first, until, days):  # type: ignore[no-untyped-def]
-    """Write ``first``, ``until`` and the days at risk after completion for entries ``[low, high)``.
+def place_events(low, high, offsets, subject, time, who, row_time, row_number, every, first, until, days):  # type: ignore[no-untyped-def]
+    """Write ``first``, ``until`` and the days at risk after completion for the entries of paths ``[low, high)``.
 
-    ``first`` is the first event at or after completion or, with ``every``, at it. Rows of ``who``: entry, exit, first
-    and last (exclusive) row of the events, what is added to the number of an event to give its place, ``until``.
+    The paths take turns, as in ``place_times``. ``first`` is the first event at or after completion or, with ``every``,
+    at it. Rows of ``who``: entry, exit, first and last (exclusive) row of the events, what is added to the number of an
+    event to give its place, ``until``.
 
-    Signature: (int64, int64, int32[:], int64[:], int64[:, 6], int64[:], int64[:], bool, int32[:], int32[:],
+    Signature: (int64, int64, int64[:], int32[:], int64[:], int64[:, 6], int64[:], int64[:], bool, int32[:], int32[:],
     float64[:]) -> none.
     """
-    for e in range(low, high):
-        i = subject[e]
-        start, stop = who[i, 2], who[i, 3]
-        until[e] = who[i, 5]
-        k = start + np.searchsorted(row_time[start:stop], time[e], side="left")
-        if k == stop or (every and row_time[k] != time[e]):
-            first[e] = -1
-            days[e] = 0.0
-        else:
-            first[e] = who[i, 4] + row_number[k]
-            days[e] = (who[i, 1] - max(time[e], who[i, 0])) / 86_400_000_000
+    at = offsets[low:high].copy()
+    for end in range(_PERSONS_AT_ONCE, len(who) + _PERSONS_AT_ONCE, _PERSONS_AT_ONCE):
+        for j in range(low, high):
+            e = at[j - low]
+            while e < offsets[j + 1] and subject[e] < end:
+                i = subject[e]
+                start, stop = who[i, 2], who[i, 3]
+                until[e] = who[i, 5]
+                k = start + np.searchsorted(row_time[start:stop], time[e], side="left")
+                if k == stop or (every and row_time[k] != time[e]):
+                    first[e] = -1
+                    days[e] = 0.0
+                else:
+                    first[e] = who[i, 4] + row_number[k]
+                    days[e] = (who[i, 1] - max(time[e], who[i, 0])) / 86_400_000_000
+                e += 1
+            at[j - low] = e
 
 
 @kernel

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
+
+from cjm.survival._threads import cuts, in_threads
 
 __all__ = ["Covariates"]
 
@@ -16,6 +19,10 @@ RowArray = npt.NDArray[np.int32]
 
 _RARE = 0.25
 """A column of zeros and ones with at most this share of ones is kept as the places of its ones."""
+_PARTS = 4
+"""Parts into which the terms are cut; each has a count a row and a mark a person of its own."""
+_LEAST, _ROWS = 400_000, 500_000
+"""Fewest values in a part of the terms, and most rows in a part of the rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,22 +81,31 @@ class Covariates:
         from cjm.kernels._jit import as_array
 
         who = as_array(person, np.int64), as_array(died, np.bool_)
-        marks = np.zeros(int(person.max()) + 1, dtype=np.int64)
-        counts = np.zeros(len(person) + 1, dtype=np.int64)
+        exposure = np.zeros((terms, 2), dtype=np.int64)
+        is_rare = np.zeros(terms, dtype=np.bool_)
         most = int(_RARE * len(person))
-        rare = [
-            j
-            for j in range(min(terms, np.iinfo(np.uint16).max))
-            if kernels.count_ones(as_array(column(j), np.float64), most, counts[1:]) >= 0
-        ]
+
+        def count(low: int, high: int) -> npt.NDArray[np.uint16]:
+            """Count the ones of rare terms by row, and the exposed of all."""
+            ones = np.zeros(len(person), dtype=np.uint16)
+            marks = np.zeros(int(person.max()) + 1, dtype=np.int32)
+            for j in range(low, high):
+                values = as_array(column(j), np.float64)
+                is_rare[j] = j < np.iinfo(np.uint16).max and kernels.count_ones(values, most, ones) >= 0
+                exposure[j] = kernels.exposed(values, *who, j + 1, marks)
+            return ones
+
+        parts = in_threads(count, cuts(terms, max(-(-terms // _PARTS), _LEAST // len(person), 1)))
+        counts = np.zeros(len(person) + 1, dtype=np.int64)
+        for part in parts:
+            counts[1:] += part
+        rare = np.flatnonzero(is_rare).tolist()
         lengths = counts[1:][rows]
         np.cumsum(counts, out=counts)
         ones = np.empty(int(counts[-1]), dtype=np.uint16)
         free = counts[:-1].copy()
-        exposure = np.zeros((terms, 2), dtype=np.int64)
         for place, j in enumerate(rare):
-            values = as_array(column(j), np.float64)
-            exposure[j] = kernels.place_ones(values, place, free, ones, *who, j + 1, marks)
+            in_threads(partial(_place, as_array(column(j), np.float64), place, free, ones), cuts(len(person), _ROWS))
         at = np.zeros(len(rows) + 1, dtype=np.int64)
         np.cumsum(lengths, out=at[1:])
         kept = np.empty(int(at[-1]), dtype=np.uint16)
@@ -102,7 +118,6 @@ class Covariates:
         spare = np.empty(len(rows) if others else 0)
         for place, j in enumerate(others):
             values = as_array(column(j), np.float64)
-            exposure[j] = kernels.exposed(values, *who, j + 1, marks)
             mean, size = kernels.scale_column(values, rows, weight, spare, dense, place)
             centre[len(rare) + place] = means[len(rare) + place] = mean
             spread[len(rare) + place] = size
@@ -121,3 +136,9 @@ class Covariates:
     def by_place(self, values: FloatArray) -> FloatArray:
         """Return a vector by term as one by place."""
         return values[self.order]
+
+
+def _place(values: FloatArray, place: int, free: IntArray, ones: npt.NDArray[np.uint16], low: int, high: int) -> None:
+    from cjm.kernels.covariates import place_ones
+
+    place_ones(values[low:high], place, free[low:high], ones)

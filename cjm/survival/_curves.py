@@ -15,7 +15,7 @@ from cjm.survival._design import FloatArray, IntArray, groups, names_of, require
 from cjm.survival._logrank import logrank_test
 from cjm.survival._subjects import Subjects
 
-__all__ = ["Interval", "cumulative_hazard", "grouped", "kaplan_meier", "survival_curves", "survival_table", "times_of"]
+__all__ = ["Interval", "cumulative_hazard", "grouped", "survival_curves", "survival_table", "times_of"]
 
 Interval = Literal["log", "log-log", "plain"]
 
@@ -117,18 +117,6 @@ def cumulative_hazard(subjects: Subjects, *, by: str | None = None, level: float
     if by is None:
         return table.drop("group")
     return table.select(found[by][table["group"]].alias(by), pl.exclude("group"))
-
-
-def kaplan_meier(
-    entry: FloatArray,
-    exit: FloatArray,
-    event: npt.NDArray[np.bool_],
-    *,
-    level: float = 0.95,
-    interval: Interval = "log",
-) -> pl.DataFrame:
-    """Return the Kaplan-Meier table of rows at risk in (entry, exit]; columns as :func:`survival_curves`."""
-    return survival_table(time_rows(entry, exit, event), level=level, interval=interval).drop("group")
 
 
 def survival_table(rows: TimeRows, *, level: float = 0.95, interval: Interval = "log") -> pl.DataFrame:

@@ -187,7 +187,8 @@ class PathHazard(AfterFit):
             occurrences = known_completions(journeys, named, every=every)
             self.fitted_ = fit_events(journeys, subjects, occurrences, names, options, every=every)
         else:
-            first = completion_times(subjects.frame, first_completions(journeys, named))
+            persons = subjects.frame["person"].to_numpy()
+            first = completion_times(subjects.frame, first_completions(journeys, named, persons))
             self.fitted_ = fit_times(subjects, first, names, options, ever=self.effect == "ever")
         self._seen = (journeys, subjects)
         if verify:

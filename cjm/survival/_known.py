@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from cjm.contracts import TIME
 from cjm.journeys import EventArrays, Journeys
 from cjm.patterns import Pattern
 from cjm.progress import bar
-from cjm.ragged import offsets_of_sorted
+from cjm.ragged import offsets_of_sorted, places_in_sorted
 
 __all__ = ["first_completions", "known_completions"]
 
@@ -43,37 +44,50 @@ def known_completions(journeys: Journeys, patterns: Mapping[str, Pattern | str],
     """
     from cjm.matching import named_patterns
 
+    found = _completed(journeys, named_patterns(dict(patterns)), lambda persons: persons, every=every)
     parts = [
         pl.DataFrame({"pattern": pl.Series([name]).new_from_index(0, len(person)), "person": person, "end": end})
-        for name, person, end in first_completions(journeys, named_patterns(dict(patterns)), every=every)
+        for name, person, end in found
     ]
     return pl.concat(parts).with_columns(pl.col("end").cast(TIME))
 
 
 def first_completions(
-    journeys: Journeys, patterns: Mapping[str, Pattern], *, every: bool = False
+    journeys: Journeys, patterns: Mapping[str, Pattern], persons: IntArray, *, every: bool = False
 ) -> Iterator[tuple[str, IntArray, IntArray]]:
-    """Yield, a pattern, the persons who completed it and when it was complete and known, microseconds.
+    """Yield, a pattern, the places in ``persons`` (rising) of those who completed it, and when it was known.
 
-    Persons rise, and times within a person where there are several; meaning as for :func:`known_completions`, with far
-    fewer rows held at once.
+    Places rise, and times (microseconds) within a person where there are several; meaning as for
+    :func:`known_completions`, with far fewer rows held at once.
     """
+    for name, place, time in _completed(journeys, patterns, partial(places_in_sorted, persons), every=every):
+        ours = place >= 0
+        yield name, place[ours], time[ours]
+
+
+def _completed(
+    journeys: Journeys, patterns: Mapping[str, Pattern], label: Callable[[IntArray], IntArray], *, every: bool
+) -> Iterator[tuple[str, IntArray, IntArray]]:
+    """Yield, a pattern, the label of the person of each completion, and its time; labels are made once a bucket."""
     from cjm.matching import find_matches
 
     names = list(patterns)
+    labels: list[IntArray] = []
     with bar("paths", -(-len(names) // _AT_ONCE)) as done:
         for start in range(0, len(names), _AT_ONCE):
             some = {name: patterns[name] for name in names[start : start + _AT_ONCE]}
             found: dict[str, list[tuple[IntArray, IntArray]]] = {name: [] for name in some}
-            for bucket in journeys.buckets():
+            for place, bucket in enumerate(journeys.buckets()):
                 arrays = bucket.arrays
+                if place == len(labels):
+                    labels.append(label(arrays.person))
                 first = not every and arrays.known_from is None
                 for name, matches in find_matches(bucket, some, occurrence="first" if first else "all").items():
-                    person, at = arrays.person[matches.person], arrays.time[matches.end]
+                    person, at = matches.person, arrays.time[matches.end]
                     at = at + (some[name].confirm_us or 0)
                     if not first:
                         person, at = _dated(arrays, matches.start, matches.end, person, at, every)
-                    found[name].append((person, at))
+                    found[name].append((labels[place][person], at))
             done()
             for name, parts in found.items():
                 yield name, np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])

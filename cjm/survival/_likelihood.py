@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +10,9 @@ import numpy.typing as npt
 from cjm.survival._covariates import Covariates
 from cjm.survival._design import FloatArray, IntArray
 from cjm.survival._risk import RiskSets
+from cjm.survival._threads import cuts, in_threads
 
-__all__ = ["Likelihood", "Scan", "in_threads"]
+__all__ = ["Likelihood", "Scan"]
 
 _ROWS_A_TASK = 100_000
 _PARTS = 8
@@ -65,7 +62,7 @@ class Likelihood:
             )  # fmt: skip
             return gram, score
 
-        parts = in_threads(part, _cuts(len(risk)))
+        parts = in_threads(part, cuts(len(risk), _ROWS_A_TASK))
         upper = np.triu(sum((gram for gram, _ in parts), -outer))
         information = upper + np.triu(upper, 1).T
         return Scan(loglik, np.sum([score for _, score in parts], axis=0), information, hazard * np.exp(-top))
@@ -107,7 +104,9 @@ class Likelihood:
         from cjm.kernels import cox
 
         eta = np.empty(len(self.sets.row))
-        in_threads(lambda low, high: cox.linear_predictor(low, high, *self._x(), beta, eta), _cuts(len(eta)))
+        in_threads(
+            lambda low, high: cox.linear_predictor(low, high, *self._x(), beta, eta), cuts(len(eta), _ROWS_A_TASK)
+        )
         top = float(eta.max())
         eta -= top
         risk = np.exp(eta)
@@ -152,7 +151,7 @@ class Likelihood:
             cox.bucket_sums(low, high, *self._x(), risk, sets.event, sets.last, sets.first, stays, *tables)
             return tables
 
-        sums, dead = sum(in_threads(part, _cuts(len(risk), max(_ROWS_A_TASK, -(-len(risk) // _PARTS)))))
+        sums, dead = sum(in_threads(part, cuts(len(risk), max(_ROWS_A_TASK, -(-len(risk) // _PARTS)))))
         outer, hazard, tied = np.zeros((p, p)), np.empty(len(sets.times)), np.empty(len(sets.times))
         loglik = cox.bucket_times(
             sums, dead, stays, sets.deaths, sets.death_weight, scale, self.efron, outer, hazard, tied,
@@ -196,16 +195,3 @@ class Likelihood:
 
         parts = in_threads(part, ranges)
         return sum(loglik for loglik, _ in parts), np.sum([outer for _, outer in parts], axis=0), hazard, tied
-
-
-def in_threads(part: Callable[[int, int], Any], ranges: Iterable[tuple[int, int]]) -> list[Any]:
-    """Return the results of ``part`` for each range, in their order; several are computed at once in threads."""
-    ranges = list(ranges)
-    if len(ranges) < 2:
-        return [part(*one) for one in ranges]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(lambda one: part(*one), ranges))
-
-
-def _cuts(rows: int, length: int = _ROWS_A_TASK) -> list[tuple[int, int]]:
-    return [(low, min(low + length, rows)) for low in range(0, rows, length)]

@@ -14,8 +14,8 @@ from cjm.journeys import Journeys
 from cjm.patterns import Pattern
 from cjm.survival._bias import refuse_bias, refuse_spells
 from cjm.survival._design import FloatArray
-from cjm.survival._known import known_completions
-from cjm.survival._rows import NEVER, completions, origins
+from cjm.survival._known import first_completions
+from cjm.survival._rows import NEVER, completion_times, origins
 from cjm.survival._subjects import Subjects
 
 __all__ = ["PathTimes", "Patterns", "one_name", "path_times", "reasons"]
@@ -70,8 +70,7 @@ def path_times(
     from cjm.matching import named_patterns
 
     named = named_patterns(patterns)
-    known = known_completions(journeys, named, every=False)
-    first = completions(frame, known, list(named))
+    first = completion_times(frame, first_completions(journeys, named, frame["person"].to_numpy()))
     days = (first - origins(frame)[:, None]) / DAY_US
     return PathTimes(
         list(named),

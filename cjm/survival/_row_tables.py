@@ -256,7 +256,8 @@ def _first(
     named = named_patterns(patterns)
     if not named:
         raise ArgumentError.at("no patterns are given", where=where)
-    return named, completion_times(subjects.frame, first_completions(journeys, named))
+    persons = subjects.frame["person"].to_numpy()
+    return named, completion_times(subjects.frame, first_completions(journeys, named, persons))
 
 
 def _times(subjects: Subjects) -> tuple[IntArray, IntArray, IntArray]:

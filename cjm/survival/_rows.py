@@ -101,14 +101,11 @@ def completions(frame: pl.DataFrame, occurrences: pl.DataFrame, names: Sequence[
 
 
 def completion_times(frame: pl.DataFrame, completions: Iterable[tuple[str, IntArray, IntArray]]) -> IntArray:
-    """Return what :func:`completions` does from persons and times, a pattern (see ``first_completions``)."""
-    known = frame["person"].to_numpy()
+    """Return what :func:`completions` does from places and times, a pattern (see ``first_completions``)."""
     columns = []
-    for _, person, time in completions:
+    for _, place, time in completions:
         column = np.full(frame.height, NEVER, dtype=np.int64)
-        place = places_in_sorted(known, person)
-        ours = place >= 0
-        column[place[ours][::-1]] = time[ours][::-1]  # backwards, so that the first of a person stays
+        column[place[::-1]] = time[::-1]  # backwards, so that the first of a person stays
         columns.append(column)
     return np.stack(columns).T
 

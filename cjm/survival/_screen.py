@@ -160,7 +160,8 @@ def screen(
         tables = event_tables(journeys, subjects, group, every=effect == "event")
     else:
         tables = time_tables(subjects, group)
-    entries = tables.place(Entries.collect(subjects, first_completions(journeys, named, every=effect == "event")))
+    persons = subjects.frame["person"].to_numpy()
+    entries = tables.place(Entries.collect(first_completions(journeys, named, persons, every=effect == "event")))
     found = tables.screen(entries)
     p = found.p
     if control == "max-t":

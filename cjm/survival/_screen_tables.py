@@ -11,19 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from cjm.journeys import Journeys
-from cjm.ragged import places_in_sorted
 from cjm.statistics import normal_quantile
 from cjm.survival._design import FloatArray, IntArray
-from cjm.survival._likelihood import in_threads
 from cjm.survival._risk import RiskSets
 from cjm.survival._rows import event_rows, first_numbers, origins
 from cjm.survival._subjects import Subjects
+from cjm.survival._threads import in_threads
 from cjm.survival._times import signs_of_life
 
 __all__ = ["Entries", "Tables", "event_tables", "time_tables"]
 
 _LOOKUP_BITS = 12
-_ENTRIES_A_TASK = 1_000_000
+_ENTRIES_A_TASK = 3_000_000
 _PATHS_A_TASK = 64
 _DRAWS_AT_ONCE = 64
 _FEW = 10  # deaths
@@ -46,14 +45,12 @@ class Entries:
     days: FloatArray
 
     @classmethod
-    def collect(cls, subjects: Subjects, completions: Iterable[tuple[str, IntArray, IntArray]]) -> Entries:
-        """Return the completions of subjects."""
-        known = subjects.frame["person"].to_numpy()
+    def collect(cls, completions: Iterable[tuple[str, IntArray, IntArray]]) -> Entries:
+        """Return the completions, given the places of the subjects and times of each path."""
         rows, times = [], []
-        for _, person, time in completions:
-            place = places_in_sorted(known, person)
-            rows.append(place[place >= 0].astype(np.int32))
-            times.append(time[place >= 0])
+        for _, place, time in completions:
+            rows.append(place.astype(np.int32))
+            times.append(time)
         offsets = np.concatenate(([0], np.cumsum([len(part) for part in rows]))).astype(np.int64)
         nothing = np.empty(0, dtype=np.int32)
         return cls(offsets, np.concatenate(rows), np.concatenate(times), nothing, nothing, np.empty(0))
@@ -119,7 +116,7 @@ class Tables:
     every : bool
         Whether an entry is exposure at its event time alone.
     _place : callable
-        The kernel that places a range of entries, given their subjects and times and where to write.
+        The kernel that places the entries of a range of paths, given all and where to write.
     """
 
     until: IntArray
@@ -133,8 +130,10 @@ class Tables:
         """Return the entries with ``first``, ``until`` and ``days``."""
         size = len(entries.subject)
         first, until, days = np.empty(size, dtype=np.int32), np.empty(size, dtype=np.int32), np.empty(size)
-        cuts = [(low, min(low + _ENTRIES_A_TASK, size)) for low in range(0, size, _ENTRIES_A_TASK)]
-        in_threads(lambda low, high: self._place(low, high, entries.subject, entries.time, first, until, days), cuts)
+        paths, tasks = len(entries.offsets) - 1, -(-size // _ENTRIES_A_TASK)
+        cuts = np.searchsorted(entries.offsets, np.linspace(0, size, tasks + 1)[1:-1])
+        given = (entries.offsets, entries.subject, entries.time)
+        in_threads(lambda low, high: self._place(low, high, *given, first, until, days), pairwise([0, *cuts, paths]))
         return replace(entries, first=first, until=until, days=days)
 
     def screen(self, entries: Entries) -> Found:
@@ -205,8 +204,8 @@ def time_tables(subjects: Subjects, group: IntArray) -> Tables:
     )
     who = np.column_stack((entry, exit_, origin, (group << 32) + until))
 
-    def place(low: int, high: int, subject: Any, time: Any, *written: Any) -> None:
-        kernels.place_times(low, high, subject, time, who, times, starts, lookup, shift, *written)
+    def place(low: int, high: int, offsets: Any, subject: Any, time: Any, *written: Any) -> None:
+        kernels.place_times(low, high, offsets, subject, time, who, times, starts, lookup, shift, *written)
 
     return Tables(until, _NO_POOLS, at_risk, sets.deaths, False, place)
 
@@ -236,8 +235,8 @@ def event_tables(journeys: Journeys, subjects: Subjects, group: IntArray, *, eve
     entry, exit_ = (frame[name].to_physical().to_numpy() for name in ("entry", "exit"))
     who = np.column_stack((entry, exit_, row_start[:-1], row_start[1:], shift, until))
 
-    def place(low: int, high: int, subject: Any, time: Any, *written: Any) -> None:
-        kernels.place_events(low, high, subject, time, who, rows.time, number, every, *written)
+    def place(low: int, high: int, offsets: Any, subject: Any, time: Any, *written: Any) -> None:
+        kernels.place_events(low, high, offsets, subject, time, who, rows.time, number, every, *written)
 
     return Tables(until, pools.astype(np.int32), at_risk, deaths, every, place)
 

@@ -77,7 +77,7 @@ def exposure(columns: Iterable[FloatArray], person: IntArray, died: npt.NDArray[
     from cjm.kernels._jit import as_array
     from cjm.kernels.covariates import exposed
 
-    marks = np.zeros(int(person.max()) + 1, dtype=np.int64)
+    marks = np.zeros(int(person.max()) + 1, dtype=np.int32)
     person, died = as_array(person, np.int64), as_array(died, np.bool_)
     found = [exposed(as_array(column, np.float64), person, died, j + 1, marks) for j, column in enumerate(columns)]
     counts = np.array(found, dtype=np.int64).reshape(-1, 2)

@@ -5,6 +5,8 @@ import polars as pl
 
 from cjm.contracts import TIME
 from cjm.journeys import journeys_from_frame
+from cjm.survival._counts import time_rows
+from cjm.survival._curves import survival_table
 
 DAY = 86_400_000_000
 
@@ -59,3 +61,8 @@ def cancelling_world(seed, persons, *, ratio=1.0, days=200.0):
     names = np.repeat(["join", "p", "quit", "use"], [persons, kept_path.sum(), kept_quit.sum(), 1])
     frame = pl.DataFrame({"person": number, "plan": pl.Series(plan).replace_strict({0: "basic", 1: "plus"})})
     return journeys_of_arrays(person, time, names), frame
+
+
+def kaplan_meier(entry, exit, event):
+    """Return the curve of one group at risk in (entry, exit]."""
+    return survival_table(time_rows(entry, exit, event)).drop("group")

@@ -56,6 +56,30 @@ ROWS = st.lists(
 ).filter(lambda rows: any(row[2] for row in rows))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_covariates_in_parts_are_those_in_one(seed):
+    rng = np.random.default_rng(seed)
+    size, terms = int(rng.integers(1, 40)), 6
+    columns = [(rng.random(size) < share).astype(float) for share in (0.0, 0.1, 0.2, 0.9)]
+    columns += [rng.normal(size=size), np.where(rng.random(size) < 0.1, 2.0, 0.0)]
+    rows = rng.permutation(size)[: size // 2 + 1].astype(np.int32)
+    person, died = rng.integers(0, size, size), rng.random(size) < 0.3
+    given = (columns.__getitem__, terms, rows, np.ones(len(rows)), person, died)
+    whole = Covariates.build(*given)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cjm.survival._covariates._LEAST", 1)
+        patch.setattr("cjm.survival._covariates._ROWS", 3)
+        parts = Covariates.build(*given)
+    for name in ("at", "ones", "dense", "order", "centre", "spread", "means", "exposure"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+    for j, column in enumerate(columns):
+        there = column != 0
+        assert whole.exposure[j].tolist() == [len(set(person[there].tolist())), int(died[there].sum())]
+    for i, row in enumerate(rows):
+        ones = whole.order[whole.ones[whole.at[i] : whole.at[i + 1]]]
+        assert all(columns[j][row] == 1 for j in ones)
+
+
 @given(ROWS, st.floats(-1, 1), st.booleans(), st.booleans())
 @settings(max_examples=150, deadline=None)
 def test_likelihood_gradient_and_information_follow_the_definition(rows, beta, efron, few):

@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from survival_worlds import kaplan_meier
 
 from cjm.errors import ArgumentError
 from cjm.journeys import journeys_from_frame
 from cjm.survival import Churn, logrank, subjects, survival_curves
 from cjm.survival._counts import time_rows
-from cjm.survival._curves import kaplan_meier
 from cjm.survival._logrank import logrank_test
 
 ORACLE = Path(__file__).resolve().parents[3] / "shared" / "oracle" / "survival"

@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from survival_worlds import kaplan_meier
 
 from cjm.survival._counts import time_rows
-from cjm.survival._curves import kaplan_meier, survival_table
+from cjm.survival._curves import survival_table
 from cjm.survival._incidence import incidence_of
 from cjm.survival._logrank import logrank_test, pairs_test
 from cjm.survival._means import restricted_mean_of

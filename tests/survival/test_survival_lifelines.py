@@ -3,11 +3,10 @@
 import numpy as np
 import polars as pl
 import pytest
-from survival_worlds import cancelling_world, silent_world
+from survival_worlds import cancelling_world, kaplan_meier, silent_world
 
 from cjm.errors import ArgumentError, CjmError
 from cjm.survival import Churn, PathHazard, parametric, subjects
-from cjm.survival._curves import kaplan_meier
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from survival_worlds import cancelling_world
+from survival_worlds import cancelling_world, kaplan_meier
 
 from cjm.errors import ArgumentError, InputError
 from cjm.journeys import journeys_from_frame
 from cjm.survival import Churn, cox, landmark, simon_makuch, subjects
-from cjm.survival._curves import kaplan_meier
 
 ORACLE = Path(__file__).resolve().parents[3] / "shared" / "oracle" / "survival"
 needs_oracle = pytest.mark.skipif(not ORACLE.is_dir(), reason="the folder ../shared/oracle/survival is not there")
