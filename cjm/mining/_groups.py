@@ -9,6 +9,7 @@ import polars as pl
 from cjm.errors import ArgumentError, ContractError
 from cjm.journeys import Journeys
 from cjm.mining._family import check_share
+from cjm.ragged import places_in_sorted
 
 __all__ = ["groups_of", "in_first_part", "known_outcome", "split_persons"]
 
@@ -16,7 +17,7 @@ IntArray = npt.NDArray[np.int64]
 
 
 def known_outcome(outcome: pl.DataFrame, where: str) -> pl.DataFrame:
-    """Return persons with a known outcome, after a check of columns and rows."""
+    """Return persons with a known outcome, in ascending order, after a check of columns and rows."""
     for name, dtype in (("person", pl.Int64), ("outcome", pl.Boolean)):
         if outcome.schema.get(name) != dtype:
             raise ContractError.at(
@@ -24,9 +25,10 @@ def known_outcome(outcome: pl.DataFrame, where: str) -> pl.DataFrame:
                 where=f"{where}(outcome=...)",
                 hint="Give a frame of person (Int64) and outcome (Boolean)",
             )
-    known = outcome.select("person", "outcome").drop_nulls()
-    twice = known["person"].is_duplicated().sum()
-    if twice:
+    known = outcome.select("person", "outcome").drop_nulls().sort("person")
+    person = known["person"].to_numpy()
+    if (person[1:] == person[:-1]).any():
+        twice = known["person"].is_duplicated().sum()
         raise ArgumentError.at(
             f"{twice:,} rows share a person with another row",
             where=f"{where}(outcome=...)",
@@ -37,8 +39,8 @@ def known_outcome(outcome: pl.DataFrame, where: str) -> pl.DataFrame:
 
 def groups_of(persons: IntArray, known: pl.DataFrame) -> IntArray:
     """Return 1, 0, or -1 (not known) for each person."""
-    joined = pl.DataFrame({"person": persons}).join(known, on="person", how="left", maintain_order="left")
-    return joined["outcome"].cast(pl.Int64).fill_null(-1).to_numpy()
+    outcome = np.append(known["outcome"].to_numpy().astype(np.int64), -1)
+    return outcome[places_in_sorted(known["person"].to_numpy(), persons)]
 
 
 def in_first_part(persons: IntArray, share: float) -> npt.NDArray[np.bool_]:
