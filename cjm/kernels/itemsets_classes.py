@@ -3,6 +3,9 @@
 Rows are read in order, once for the pair counts and once for the bits of as many items as memory allows: to jump to the
 rows of one item after another would cost more than all intersections. Bit ``k`` stands for the ``k``-th row of an item
 that holds two members of its class behind it; other rows tell nothing about larger sets.
+
+To tell which sets are closed one looks at ``whole`` rows: smaller items belong to the class of an item as well, before
+the others, and bits stand for all rows with a member.
 """
 
 from __future__ import annotations
@@ -20,38 +23,39 @@ BitArray = npt.NDArray[np.uint64]
 
 
 @kernel
-def count_pairs(rows: CodeArray, first: int, stop: int, pairs: npt.NDArray[np.int32]) -> None:
-    """Count in how many rows each item of ``[first, stop)`` has each larger one behind it.
+def count_pairs(rows: CodeArray, first: int, stop: int, whole: bool, pairs: npt.NDArray[np.int32]) -> None:
+    """Count in how many rows each item of ``[first, stop)`` has each larger one behind it, or each other one.
 
-    (int32[:], int64, int64, int32[:, :]) -> None; ``pairs`` has a line for each item of the range and is zero. In place
-    of the item itself it gets the number of rows with two items or more behind it.
+    (int32[:], int64, int64, bool, int32[:, :]) -> None; ``pairs`` has a line for each item of the range and is zero. In
+    place of the item itself it gets the number of rows with two items or more behind it, or of all.
     """
     begin = 0
     for place in range(len(rows)):
         if rows[place] >= 0:
             continue
-        for left in range(begin, place - 1):
+        for left in range(begin, place if whole else place - 1):
             item = rows[left]
             if item >= stop:
                 break
             if item >= first:
-                pairs[item - first, item] += left < place - 2
-                for right in range(left + 1, place):
+                pairs[item - first, item] += left < place - 2 and not whole
+                for right in range(begin if whole else left + 1, place):
                     pairs[item - first, rows[right]] += 1
         begin = place + 1
 
 
 @kernel
 def classes(pairs: npt.NDArray[np.int32], first: int, min_count: int) -> tuple[IntArray, IntArray, IntArray]:
-    """List the frequent members of the class of each item from ``first`` on, rarest first.
+    """List the frequent members of the class of each item from ``first`` on: smaller items, then the others by count.
 
     (int32[:, :], int64, int64) -> members end to end, their pair counts, offsets by item. ``pairs`` is turned into the
     place of each member in its class, -1 for what is no member.
     """
     offsets = np.zeros(len(pairs) + 1, dtype=np.int64)
     for line in range(len(pairs)):
+        pairs[line, first + line] = 0
         found = 0
-        for other in range(first + line + 1, pairs.shape[1]):
+        for other in range(pairs.shape[1]):
             found += pairs[line, other] >= min_count
         offsets[line + 1] = offsets[line] + found
     members = np.empty(offsets[-1], dtype=np.int64)
@@ -59,8 +63,11 @@ def classes(pairs: npt.NDArray[np.int32], first: int, min_count: int) -> tuple[I
     for line in range(len(pairs)):
         lo = offsets[line]
         found = 0
-        for other in range(first + line + 1, pairs.shape[1]):
-            if pairs[line, other] >= min_count:
+        for other in range(pairs.shape[1]):
+            if other == first + line:
+                lo += found
+                found = 0
+            elif pairs[line, other] >= min_count:
                 members[lo + found] = other
                 supports[lo + found] = pairs[line, other]
                 found += 1
@@ -80,19 +87,19 @@ def classes(pairs: npt.NDArray[np.int32], first: int, min_count: int) -> tuple[I
             step //= 3
         for other in range(pairs.shape[1]):
             pairs[line, other] = -1
-        for index in range(found):
-            pairs[line, members[lo + index]] = index
+        for index in range(offsets[line], offsets[line + 1]):
+            pairs[line, members[index]] = index - offsets[line]
     return members, supports, offsets
 
 
 @kernel
 def fill_bits(
     rows: CodeArray, first: int, begin: int, stop: int, slots: npt.NDArray[np.int32], base: IntArray, stride: IntArray,
-    at: IntArray, used: IntArray, bits: BitArray,
+    at: IntArray, used: IntArray, whole: bool, bits: BitArray,
 ) -> None:  # fmt: skip
     """Set the bits of the members of the items of ``[begin, stop)`` for some of the rows.
 
-    (int32[:], int64 x 3, int32[:, :], int64[:], int64[:], int64[:], int64[:], uint64[:]) -> None. For item
+    (int32[:], int64 x 3, int32[:, :], int64[:], int64[:], int64[:], int64[:], bool, uint64[:]) -> None. For item
     ``first + k``, line ``k`` of ``slots`` tells the place of each member (see ``classes``); the bit set of member ``m``
     begins at word ``base[k] + m * stride[k]``, these rows at word ``at[k]`` of it, and ``used[k]`` counts them. No bits
     are wanted where ``stride`` is 0.
@@ -102,7 +109,7 @@ def fill_bits(
     for place in range(len(rows)):
         if rows[place] >= 0:
             continue
-        for left in range(start, place - 2):
+        for left in range(start, place if whole else place - 2):
             item = rows[left]
             if item >= stop:
                 break
@@ -110,11 +117,11 @@ def fill_bits(
             if item < begin or stride[line] == 0:
                 continue
             found = 0
-            for right in range(left + 1, place):
+            for right in range(start if whole else left + 1, place):
                 slot = slots[line, rows[right]]
                 behind[found] = slot
                 found += slot >= 0
-            if found > 1:
+            if found > 1 or (whole and found == 1):
                 word = base[line] + at[line] + (used[line] >> 6)
                 bit = np.uint64(1) << np.uint64(used[line] & 63)
                 used[line] += 1

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from cjm.kernels._jit import kernel
 from cjm.kernels.sequences_index import grown
 
-__all__ = ["frequent"]
+__all__ = ["frequent", "meet"]
 
 IntArray = npt.NDArray[np.int64]
 CodeArray = npt.NDArray[np.int32]
@@ -21,7 +21,7 @@ BitArray = npt.NDArray[np.uint64]
 
 
 @kernel
-def _meet(bits: BitArray, a: int, b: int, to: int, words: int) -> int:
+def meet(bits: BitArray, a: int, b: int, to: int, words: int) -> int:
     """Write the intersection of the bit sets ``a`` and ``b`` to ``to`` and return its size.
 
     Indices without sign and the product at the end let the compiler use vector instructions for all of it.
@@ -73,7 +73,7 @@ def _search(
             top = stop
             if length < max_length:
                 for other in range(member + 1, stop):
-                    both = _meet(bits, member, other, top, words)
+                    both = meet(bits, member, other, top, words)
                     if both >= min_count:
                         members[top] = members[other]
                         supports[top] = both

@@ -218,7 +218,7 @@ def _share_seen(patterns: Any) -> float:
 
 def _not_seen(groups: Callable[[IntArray], IntArray], seen: float) -> Callable[[IntArray], IntArray]:
     """Return the groups without the persons whose outcomes the search has seen."""
-    return lambda persons: np.where(in_first_part(persons, seen), -1, groups(persons))
+    return (lambda persons: np.where(in_first_part(persons, seen), -1, groups(persons))) if seen else groups
 
 
 def _found(

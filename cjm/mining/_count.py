@@ -48,24 +48,30 @@ def count_sequences(
     from cjm.kernels._jit import as_array
     from cjm.kernels.pattern_trie import build_trie
 
-    known = pl.concat([journeys.touchpoints["touchpoint"].cast(pl.String) for journeys, _ in samples])
-    order = sequences.to_frame("pattern").with_row_index("row").sort("pattern")["row"].to_numpy()
-    steps = sequences.gather(order).explode(empty_as_null=False)
-    items = pl.DataFrame({"touchpoint": steps.unique().sort()}).with_row_index("item")
-    for name in items.filter(~pl.col("touchpoint").is_in(known.implode()))["touchpoint"].head(1):
-        raise ArgumentError.unknown("touchpoint", name, known, where=where)
-    coded = steps.to_frame("touchpoint").join(items, on="touchpoint", maintain_order="left")["item"]
-    code = as_array(coded.to_numpy(), np.int32)
-    bounds = np.concatenate(([0], np.cumsum(sequences.list.len().to_numpy().astype(np.int64)[order])))
+    names = [journeys.touchpoints["touchpoint"].cast(pl.String) for journeys, _ in samples]
+    known = pl.concat(names).unique().sort() if len(names) > 1 else names[0]
+    ordered = sequences.to_frame("pattern").with_row_index("row").sort("pattern")
+    order = ordered["row"].to_numpy()
+    steps = ordered["pattern"].explode(empty_as_null=False)
+    place = _places(steps, known)
+    if (place < 0).any():
+        name = steps.filter(pl.Series(place < 0)).min()
+        raise ArgumentError.unknown("touchpoint", str(name), known, where=where)
+    items, coded = np.unique(place, return_inverse=True)
+    code = as_array(coded, np.int32)
+    item_of = np.full(len(known), -1, dtype=np.int32)
+    item_of[items] = np.arange(len(items), dtype=np.int32)
+    lengths = sequences.list.len().to_numpy().astype(np.int64)
+    bounds = np.concatenate(([0], np.cumsum(lengths[order])))
     limited = max_gap is not None or within is not None
     gap, span = (NO_LIMIT if limit is None else min(limit, NO_LIMIT) for limit in (max_gap, within))
-    new_codes = [_new_code(journeys, items) for journeys, _ in samples]
+    new_codes = [as_array(item_of[_places(own, known)] if own is not known else item_of, np.int32) for own in names]
     found = np.zeros((len(sequences), 2), dtype=np.int64)
     before = np.zeros((len(sequences), 2), dtype=np.int64)
     done = 0
     while True:
         table, children, parent, node_of = build_trie(
-            code, as_array(bounds[done:], np.int64), max(items.height, 1), _TABLE
+            code, as_array(bounds[done:], np.int64), max(len(items), 1), _TABLE
         )
         trie = as_array(table, np.int32), as_array(children, np.int64)
         counts = np.zeros((len(parent), 2), dtype=np.int64)
@@ -81,13 +87,11 @@ def count_sequences(
             return found, before, counts[0]
 
 
-def _new_code(journeys: Journeys, items: pl.DataFrame) -> npt.NDArray[np.int32]:
-    """Return the item of each touchpoint, -1 where it is none."""
-    from cjm.kernels._jit import as_array
-
-    names = journeys.touchpoints.select(pl.col("touchpoint").cast(pl.String))
-    item = names.join(items, on="touchpoint", how="left", maintain_order="left")["item"]
-    return cast("npt.NDArray[np.int32]", as_array(item.cast(pl.Int32).fill_null(-1).to_numpy(), np.int32))
+def _places(names: pl.Series, known: pl.Series) -> IntArray:
+    """Return where each name stands among those that are known, -1 where it does not."""
+    table = known.to_frame("name").with_row_index("place")
+    place = names.to_frame("name").join(table, on="name", how="left", maintain_order="left")["place"]
+    return place.cast(pl.Int64).fill_null(-1).to_numpy()
 
 
 def _in_bucket(

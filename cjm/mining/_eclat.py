@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from cjm.mining._family import NO_LIMIT, Family
+from cjm.mining._family import NO_LIMIT, Family, Kind
 from cjm.ragged import Ragged
 
 __all__ = ["frequent_itemsets", "item_counts"]
@@ -46,9 +46,12 @@ def frequent_itemsets(
     min_count: int,
     max_length: int | None = None,
     max_patterns: int = NO_LIMIT,
+    kind: Kind = "all",
     threads: int | None = None,
 ) -> Family:
     """Mine coded baskets (codes in any order, repeats allowed), which come in parts.
+
+    Closed and maximal sets are found without a look at the others, and without ``max_length``.
 
     ``support`` is what :func:`item_counts` tells of the same parts. If more than ``max_patterns`` sets are frequent,
     some number above that is returned. ``threads=None`` means one a core.
@@ -68,6 +71,7 @@ def frequent_itemsets(
             min_count,
             NO_LIMIT if max_length is None else max_length,
             max_patterns,
+            kind,
             pool,
         )
         lines = max(1, _PAIRS // (max(len(items), 1) * len(search.shares)))
@@ -118,6 +122,7 @@ class _Search:
     min_count: int
     longest: int
     max_patterns: int
+    kind: Kind
     pool: ThreadPoolExecutor
     found: int = 0
 
@@ -127,14 +132,17 @@ class _Search:
         from cjm.kernels.itemsets_classes import classes, count_pairs
 
         pairs = np.zeros((len(self.shares), stop - first, len(self.support)), dtype=np.int32)
+        whole = self.kind != "all"
         if self.longest > 1:
-            self._each(count_pairs, [(share, first, stop, pairs[part]) for part, share in enumerate(self.shares)])
+            self._each(
+                count_pairs, [(share, first, stop, whole, pairs[part]) for part, share in enumerate(self.shares)]
+            )
         line = np.arange(stop - first)
         words = (pairs[:, line, first + line].astype(np.int64) + 63) >> 6
         slots = pairs.sum(axis=0, dtype=np.int32)
         members, supports, bounds = classes(slots, first, self.min_count)
         size = np.diff(bounds)
-        words[:, (size < 2) | (self.longest < 3)] = 0
+        words[:, (size < (1 if whole else 2)) | (self.longest < 3)] = 0
         made = _Classes(
             first,
             as_array(slots, np.int32),
@@ -157,16 +165,30 @@ class _Search:
         """Return the sets whose smallest item is in ``[begin, stop)``; ``base`` tells where their first bits begin."""
         from cjm.kernels._jit import as_array
         from cjm.kernels.itemsets_classes import fill_bits
+        from cjm.kernels.itemsets_closed import closed
         from cjm.kernels.itemsets_eclat import frequent
 
         bits = np.zeros(words, dtype=np.uint64)
         used = np.zeros_like(made.at)
+        whole = self.kind != "all"
         base = as_array(base[:-1], np.int64)
         if words:
             self._each(
                 fill_bits,
                 [
-                    (share, made.first, begin, stop, made.slots, base, made.stride, made.at[part], used[part], bits)
+                    (
+                        share,
+                        made.first,
+                        begin,
+                        stop,
+                        made.slots,
+                        base,
+                        made.stride,
+                        made.at[part],
+                        used[part],
+                        whole,
+                        bits,
+                    )
                     for part, share in enumerate(self.shares)
                 ],
             )
@@ -176,10 +198,14 @@ class _Search:
         def search(lo: int, hi: int) -> Mined:
             if self.found > self.max_patterns:
                 return np.zeros(0, dtype=np.int32), np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int64)
-            mined = frequent(
+            given = (
                 made.first, lo, hi, self.support, made.members, made.supports, made.bounds, base, made.stride, made.at,
-                used, bits, self.min_count, self.longest, self.max_patterns,
+                used, bits, self.min_count,
             )  # fmt: skip
+            if whole:
+                mined = closed(*given, self.max_patterns, self.kind == "maximal")
+            else:
+                mined = frequent(*given, self.longest, self.max_patterns)
             self.found += len(mined[2])
             return mined
 

@@ -9,6 +9,7 @@ import polars as pl
 from cjm.errors import ArgumentError, ContractError
 from cjm.journeys import Journeys
 from cjm.mining._family import check_share
+from cjm.ragged import places_in_sorted
 from cjm.statistics import in_first_part
 
 __all__ = ["groups_of", "known_outcome", "split_persons"]
@@ -17,7 +18,7 @@ IntArray = npt.NDArray[np.int64]
 
 
 def known_outcome(outcome: pl.DataFrame, where: str) -> pl.DataFrame:
-    """Return persons with a known outcome, after a check of columns and rows."""
+    """Return persons with a known outcome, in ascending order, after a check of columns and rows."""
     for name, dtype in (("person", pl.Int64), ("outcome", pl.Boolean)):
         if outcome.schema.get(name) != dtype:
             raise ContractError.at(
@@ -25,9 +26,10 @@ def known_outcome(outcome: pl.DataFrame, where: str) -> pl.DataFrame:
                 where=f"{where}(outcome=...)",
                 hint="Give a frame of person (Int64) and outcome (Boolean)",
             )
-    known = outcome.select("person", "outcome").drop_nulls()
-    twice = known["person"].is_duplicated().sum()
-    if twice:
+    known = outcome.select("person", "outcome").drop_nulls().sort("person")
+    person = known["person"].to_numpy()
+    if (person[1:] == person[:-1]).any():
+        twice = known["person"].is_duplicated().sum()
         raise ArgumentError.at(
             f"{twice:,} rows share a person with another row",
             where=f"{where}(outcome=...)",
@@ -38,8 +40,8 @@ def known_outcome(outcome: pl.DataFrame, where: str) -> pl.DataFrame:
 
 def groups_of(persons: IntArray, known: pl.DataFrame) -> IntArray:
     """Return 1, 0, or -1 (not known) for each person."""
-    joined = pl.DataFrame({"person": persons}).join(known, on="person", how="left", maintain_order="left")
-    return joined["outcome"].cast(pl.Int64).fill_null(-1).to_numpy()
+    outcome = np.append(known["outcome"].to_numpy().astype(np.int64), -1)
+    return outcome[places_in_sorted(known["person"].to_numpy(), persons)]
 
 
 def split_persons(journeys: Journeys, *, share: float = 0.5) -> tuple[Journeys, Journeys]:

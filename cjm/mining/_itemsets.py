@@ -50,13 +50,16 @@ def mine_itemsets(
         A float in (0, 1] is a share: a set is kept if ``count / n >= min_support``. An int is a count.
     max_length : int, optional
         Most touchpoints in a set.
-    kind : {"all", "closed", "maximal"}
+    kind : {"all", "closed", "maximal", "generator"}
         ``closed`` leaves out a set that is contained in a larger one with the same count, ``maximal`` one that is
-        contained in any larger one. Only sets up to ``max_length`` are looked at.
+        contained in any larger one, ``generator`` one that contains a smaller one with the same count. Only sets up to
+        ``max_length`` are looked at. Without it closed and maximal sets are found without a look at the others, which
+        may be many more.
     by : {"session", "person"}
         What is counted.
     max_patterns : int
-        Give up when more sets than this are frequent (before ``kind`` leaves some out).
+        Give up when more sets than this are found: those of ``kind``, if it is found without a look at the others; else
+        those that are frequent.
     engine : {"numba", "mlxtend"}
         ``mlxtend`` runs that library's FP-growth instead of the kernel, for audits of small data.
     threads : int, optional
@@ -77,7 +80,8 @@ def mine_itemsets(
 
     References
     ----------
-    Zaki (2000), Scalable algorithms for association mining, IEEE TKDE 12.
+    Zaki (2000), Scalable algorithms for association mining, IEEE TKDE 12. Uno et al. (2004), An efficient algorithm for
+    enumerating closed patterns in transaction databases, Discovery Science.
 
     Examples
     --------
@@ -90,13 +94,13 @@ def mine_itemsets(
     >>> cjm.mine_itemsets(journeys, min_support=1.0, kind="maximal").rows()
     [(['web:cart', 'web:home'], 2, 2, 1.0)]
     """
-    check_choice("kind", kind, ("all", "closed", "maximal"), _WHERE)
+    check_choice("kind", kind, ("all", "closed", "maximal", "generator"), _WHERE)
     check_choice("engine", engine, ("numba", "mlxtend"), _WHERE)
     check_lengths(1, max_length, max_patterns, _WHERE)
     if threads is not None:
         check_number("threads", threads, _WHERE)
-    family, n = itemset_family(journeys, min_support, max_length, by, max_patterns, engine, _WHERE, threads)
-    return to_frame(keep_kind(family, kind), journeys.touchpoints["touchpoint"], n, ("items", "count"))
+    family, n = itemset_family(journeys, min_support, max_length, by, max_patterns, engine, _WHERE, threads, kind)
+    return to_frame(family, journeys.touchpoints["touchpoint"], n, ("items", "count"))
 
 
 def itemset_family(
@@ -108,8 +112,9 @@ def itemset_family(
     engine: Literal["numba", "mlxtend"],
     where: str,
     threads: int | None = None,
+    kind: Kind = "all",
 ) -> tuple[Family, int]:
-    """Return all frequent sets and the number of sessions or persons."""
+    """Return the frequent sets of a kind and the number of sessions or persons."""
 
     def parts() -> Iterator[Ragged]:
         for bucket in journeys.buckets():
@@ -119,12 +124,21 @@ def itemset_family(
     min_count = to_min_count(min_support, n, where)
     if engine == "mlxtend":
         family = _by_library(Ragged(journeys.arrays.code, unit_offsets(journeys, by, where)), min_count, max_length)
+        at_once = False
     else:
+        # what is longer than max_length is not looked at, and may tell a set that is not closed
+        at_once = max_length is None and kind != "generator"
         family = frequent_itemsets(
-            parts(), support, min_count=min_count, max_length=max_length, max_patterns=max_patterns, threads=threads
+            parts(),
+            support,
+            min_count=min_count,
+            max_length=max_length,
+            max_patterns=max_patterns,
+            kind=kind if at_once else "all",
+            threads=threads,
         )
     check_size(len(family.counts), max_patterns, "itemsets", where)
-    return family, n
+    return family if at_once else keep_kind(family, kind), n
 
 
 def _by_library(baskets: Ragged, min_count: int, max_length: int | None) -> Family:

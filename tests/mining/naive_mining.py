@@ -80,9 +80,18 @@ def contains_unbroken(longer, shorter):
 
 
 def reduce_kind(family, kind, inside):
-    """Keep closed or maximal patterns by comparing all with all."""
+    """Keep closed or maximal patterns, or generators, by comparing all with all."""
     if kind == "all":
         return family
+    if kind == "generator":
+        return {
+            pattern: count
+            for pattern, count in family.items()
+            if not any(
+                len(other) < len(pattern) and inside(pattern, other) and other_count == count
+                for other, other_count in family.items()
+            )
+        }
     return {
         pattern: count
         for pattern, count in family.items()

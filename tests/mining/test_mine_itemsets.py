@@ -36,7 +36,7 @@ basket_rows = st.lists(
     rows=random_rows | basket_rows,
     min_count=st.integers(1, 4),
     max_length=st.none() | st.integers(1, 4),
-    kind=st.sampled_from(["all", "closed", "maximal"]),
+    kind=st.sampled_from(["all", "closed", "maximal", "generator"]),
     by=BY,
 )
 def test_agrees_with_enumeration(rows, min_count, max_length, kind, by):
@@ -219,8 +219,44 @@ def test_counts_on_public_data(shared, name, share, total, closed, maximal):
     baskets = to_ragged(lists)
     support, n = item_counts([baskets], int(baskets.values.max()) + 1)
     family = frequent_itemsets([baskets], support, min_count=to_min_count(share, n, ""))
-    sizes = [len(keep_kind(family, kind).counts) for kind in ("all", "closed", "maximal")]
-    assert sizes == [total, closed, maximal]
+    assert len(family.counts) == total
+    for kind, size in (("closed", closed), ("maximal", maximal)):
+        at_once = frequent_itemsets([baskets], support, min_count=to_min_count(share, n, ""), kind=kind)
+        assert len(at_once.counts) == size
+        assert by_items(at_once) == by_items(keep_kind(family, kind))
+
+
+def by_items(family):
+    return {tuple(items.tolist()): count for items, count in zip(family.patterns, family.counts.tolist(), strict=True)}
+
+
+@pytest.mark.parametrize(("n_items", "share", "count"), [(14, 0.9, 20), (30, 0.3, 9), (60, 0.05, 2)])
+def test_closed_sets_found_at_once_are_those_that_are_left_of_all(monkeypatch, n_items, share, count):
+    draw = np.random.default_rng(n_items)
+    held = draw.random((400, n_items)) < share * draw.random(n_items)
+    held[:, 1] |= held[:, 0]  # what goes with another always
+    held[:, 2] = held[:, 3]
+    baskets = Ragged(np.nonzero(held)[1].astype(np.int32), np.concatenate(([0], np.cumsum(held.sum(axis=1)))))
+    support, _ = item_counts([baskets], n_items)
+    family = frequent_itemsets([baskets], support, min_count=count)
+    monkeypatch.setattr(_eclat, "_SMALL", 0)
+    for kind in ("closed", "maximal"):
+        expected = by_items(keep_kind(family, kind))
+        assert 20 < len(expected) < len(family.counts)
+        for pairs, words in ((1 << 22, 1 << 22), (40, 3)):
+            monkeypatch.setattr(_eclat, "_PAIRS", pairs)
+            monkeypatch.setattr(_eclat, "_WORDS", words)
+            for threads in (1, 4):
+                at_once = frequent_itemsets([baskets], support, min_count=count, kind=kind, threads=threads)
+                assert by_items(at_once) == expected
+
+
+def test_closed_sets_may_be_few_where_all_are_too_many():
+    journeys = journeys_of([(who, 0, name) for who in (1, 2) for name in "abcdefghijklmnopqrstuvwxyz"])
+    assert mine_itemsets(journeys, min_support=2, kind="closed", max_patterns=1)["length"].to_list() == [26]
+    for kind in ("all", "generator"):
+        with pytest.raises(CjmError, match="more than 10,000 itemsets"):
+            mine_itemsets(journeys, min_support=2, kind=kind, max_patterns=10_000)
 
 
 @pytest.mark.parametrize("limits", [{}, {"_PAIRS": 40, "_WORDS": 3}])
