@@ -1,7 +1,8 @@
-"""Do the three implementations of watching agree? The property of the tests, with as many examples as one likes.
+"""Is what a watch finds right? Two properties of the tests, with as many examples as one likes.
 
-Random patterns of every construct, random logs with ties, cut into batches and delayed at random: the kernel, plain
-Python, the two taking turns, and an oracle that tries every assignment of events to steps.
+Random patterns of every construct, random logs with ties. ``agree``: cut into batches and delayed at random, the
+kernel, plain Python, the two taking turns, and an oracle that tries every assignment of events to steps find the same.
+``repair``: with late events, what was found, with what repairs add and withdraw, is what the whole log gives.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,22 +47,28 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     sys.path[:0] = [str(TESTS), str(TESTS / "moments")]
-    from watch_agreement import agree
+    from watch_agreement import agree, repair
 
+    for call in (agree, repair):
+        compare(call, asked.examples, asked.seed)
+
+
+def compare(call: Callable[[Any], tuple[Any, Any, Any]], examples: int, first: int) -> None:
+    """Call a property with examples; print of what they were made."""
     made: Counter[str] = Counter()
 
-    @seed(asked.seed)
-    @settings(max_examples=asked.examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @seed(first)
+    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(data=st.data())
-    def compare(data: Any) -> None:
-        named, frame, matches = agree(data)
+    def one(data: Any) -> None:
+        named, frame, matches = call(data)
         made.update(examples=1, events=frame.height, patterns=len(named), matches=matches.height)
         for pattern in named.values():
             made.update(constructs(pattern))
 
     begun = time.perf_counter()
-    compare()
-    print(f"{time.perf_counter() - begun:.0f} s, no difference")
+    one()
+    print(f"{call.__name__}: no difference, {time.perf_counter() - begun:.0f} s")
     print("; ".join(f"{name} {count:,}" for name, count in made.items()))
 
 

@@ -8,14 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matching_oracle import logs
-from watch_agreement import agree, at, cut, frame_of, keys, wanted, watchable, watched
+from watch_agreement import agree, at, cut, frame_of, repair, watched
 
 from cjm.contracts import TIME
 from cjm.journeys import journeys_from_frame
-from cjm.moments import Moment, Running, Watch, WatchState, _plan, detect
-
-engines = pytest.mark.parametrize("plainly", [False, True], ids=["kernel", "plain"])
-
+from cjm.moments import Moment, Running, Watch, WatchState, _context, _plan, detect
 
 HOUR = 3_600_000_000
 
@@ -30,42 +27,10 @@ def test_kernel_and_plain_python_find_what_the_oracle_finds(data):
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_late_events_are_repaired(data):
-    """What was given, with what repair adds and withdraws, is what the whole log gives; and so is what follows."""
-    named = {f"m{i}": pattern for i, pattern in enumerate(data.draw(st.lists(watchable(), min_size=1, max_size=2)))}
-    people = data.draw(st.lists(logs(size=12), min_size=1, max_size=3))
-    whole = frame_of(people).unique(["person", "time"], keep="first", maintain_order=True)
-    people = [
-        list(whole.filter(person=7 + row).select(pl.col("time").to_physical(), "event", "flag").iter_rows())
-        for row in range(len(people))
-    ]
-    held_back = data.draw(st.lists(st.booleans(), min_size=whole.height, max_size=whole.height))
-    early, rest = (
-        whole.filter(~pl.Series(held_back, dtype=pl.Boolean)),
-        whole.filter(pl.Series(held_back, dtype=pl.Boolean)),
-    )
-    half = data.draw(st.integers(0, early.height))
-    watch = Watch([Moment(name, pattern) for name, pattern in named.items()])
-    end = int(whole["time"].to_physical().max() or 0) + 30
-    given, state = watch.update(pl.concat([early[:half], rest]))
-    received, changes = pl.concat([early[:half], rest]), []
-    for batch in (early[half:], early[:0]):
-        history = received.join(state.late, on=["person", "time"], how="anti")
-        change, state = watch.repair(history, state)
-        assert state.late.is_empty()
-        changes.append(change)
-        matches, state = watch.update(batch, state)
-        given, received = pl.concat([given, matches]), pl.concat([received, batch])
-    last, state = watch.advance_to(at(end), state)
-    given_out = pl.concat([given, last])
-    for change in changes:
-        added = change.filter(change="added").drop("change")
-        withdrawn = change.filter(change="withdrawn")["match_id"]
-        given_out = pl.concat([given_out.filter(~pl.col("match_id").is_in(withdrawn.implode())), added])
-    assert keys(given_out) == wanted(named, people, end)
-    assert given_out["match_id"].n_unique() == given_out.height
+    repair(data)
 
 
-@engines
+@pytest.mark.parametrize("plainly", [False, True], ids=["kernel", "plain"])
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_figures_and_once_per_do_not_depend_on_cuts(plainly, data, tmp_path_factory):
@@ -83,7 +48,10 @@ def test_figures_and_once_per_do_not_depend_on_cuts(plainly, data, tmp_path_fact
     whole, _ = watched(Watch(moments, context=context), [frame], end)
     folder = tmp_path_factory.mktemp("state")
     state, found = None, []
-    with mock.patch.object(_plan, "_plainly", return_value=plainly):
+    with (
+        mock.patch.object(_plan, "_plainly", return_value=plainly),
+        mock.patch.object(_context, "_plainly", return_value=plainly),
+    ):
         for batch in cut(data, frame):
             matches, state = Watch(moments, context=context).update(batch, state)
             found.append(matches)

@@ -94,3 +94,38 @@ def agree(data):
         assert found.equals(by_kernel)
         assert repr(plain) == repr(state)
     return named, frame, by_kernel
+
+
+def repair(data):
+    """What was given, with what repair adds and withdraws, is what the whole log gives; and so is what follows."""
+    named = {f"m{i}": pattern for i, pattern in enumerate(data.draw(st.lists(watchable(), min_size=1, max_size=2)))}
+    people = data.draw(st.lists(logs(size=12), min_size=1, max_size=3))
+    whole = frame_of(people).unique(["person", "time"], keep="first", maintain_order=True)
+    people = [
+        list(whole.filter(person=7 + row).select(pl.col("time").to_physical(), "event", "flag").iter_rows())
+        for row in range(len(people))
+    ]
+    flags = data.draw(st.lists(st.booleans(), min_size=whole.height, max_size=whole.height))
+    held_back = pl.Series(flags, dtype=pl.Boolean)
+    early, rest = whole.filter(~held_back), whole.filter(held_back)
+    half = data.draw(st.integers(0, early.height))
+    watch = Watch([Moment(name, pattern) for name, pattern in named.items()])
+    end = int(whole["time"].to_physical().max() or 0) + 30
+    given, state = watch.update(pl.concat([early[:half], rest]))
+    received, changes = pl.concat([early[:half], rest]), []
+    for batch in (early[half:], early[:0]):
+        history = received.join(state.late, on=["person", "time"], how="anti")
+        change, state = watch.repair(history, state)
+        assert state.late.is_empty()
+        changes.append(change)
+        matches, state = watch.update(batch, state)
+        given, received = pl.concat([given, matches]), pl.concat([received, batch])
+    last, state = watch.advance_to(at(end), state)
+    given_out = pl.concat([given, last])
+    for change in changes:
+        added = change.filter(change="added").drop("change")
+        withdrawn = change.filter(change="withdrawn")["match_id"]
+        given_out = pl.concat([given_out.filter(~pl.col("match_id").is_in(withdrawn.implode())), added])
+    assert keys(given_out) == wanted(named, people, end)
+    assert given_out["match_id"].n_unique() == given_out.height
+    return named, whole, given_out
