@@ -203,7 +203,7 @@ def _add(
 ) -> FloatArray:
     """Return the sums as of each event; ``held`` are the period at hand (from, to) and the sum in it of each person."""
     out = np.empty(len(time))
-    if len(time) <= _FEW and "cjm.kernels.moments" not in sys.modules:
+    if _plainly(len(time)):
         _add_plainly(offsets, time, starts, amount, *held, out)
         return out
     from cjm.kernels._jit import as_array
@@ -212,6 +212,11 @@ def _add(
     offsets, time, starts = (as_array(array, np.int64) for array in (offsets, time, starts))
     running(offsets, time, starts, as_array(amount, np.float64), *held, out)
     return out
+
+
+def _plainly(events: int) -> bool:
+    """Tell whether plain Python would be done before the compiled sums are loaded."""
+    return events <= _FEW and "cjm.kernels.moments" not in sys.modules
 
 
 def _add_plainly(

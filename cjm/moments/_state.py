@@ -99,7 +99,7 @@ class WatchState:
         Raises
         ------
         InputError
-            If there is none, it is damaged, or it was written by a later version.
+            If there is none, it is damaged, or it was written by a version with another format.
         """
         from cjm.moments._state_files import open_state
 

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from cjm.moments._state import WatchState
 
 __all__ = ["open_state", "save_state"]
 
-_FORMAT = 1
+_FORMAT = 2
 _HEAD = "state.json"
 _FRAMES = ("pending", "waiting", "late")
 _PLAIN = ("moments", "context", "width", "reached", "complete", "seen", "events", "suppressed", "refused", "batches")
@@ -74,7 +75,8 @@ def open_state(folder: Path) -> WatchState:
         raise InputError.at(
             f"the state has format {head['format']}, this version reads {_FORMAT}",
             where=str(folder),
-            hint="Use the version that wrote it, or begin a new state from the whole log",
+            hint="Use the version that wrote it, or take the whole log in again, oldest files first: "
+            f"rm -r {quote(str(folder))}; cjm watch cjm.toml --batch FILE",
         )
     layers = []
     for entry in head["layers"]:

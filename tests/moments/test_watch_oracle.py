@@ -1,151 +1,36 @@
 """Watching, cut and delayed at random, against an oracle that tries every assignment of events to steps."""
 
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from datetime import timedelta
 from unittest import mock
 
-import numpy as np
 import polars as pl
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from matching_oracle import expected, logs, patterns
+from matching_oracle import logs
+from watch_agreement import agree, at, cut, frame_of, repair, watched
 
-from cjm.contracts import CONTRACTS, TIME
+from cjm.contracts import TIME
 from cjm.journeys import journeys_from_frame
-from cjm.moments import Moment, Running, Watch, WatchState, _plan, detect
-
-engines = pytest.mark.parametrize("plainly", [False, True], ids=["kernel", "plain"])
-
+from cjm.moments import Moment, Running, Watch, WatchState, _context, _plan, detect
 
 HOUR = 3_600_000_000
 
 
-def at(us):
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
-
-
-def frame_of(people):
-    """Return the events of logs of (time, letter, flag), in the order of times."""
-    rows = [(7 + row, *event) for row, log in enumerate(people) for event in log]
-    schema = {"person": pl.Int64, "time": pl.Int64, "event": pl.String, "flag": pl.Boolean}
-    frame = pl.DataFrame(rows, schema=schema, orient="row").sort("time", maintain_order=True)
-    channel = pl.when(pl.col("event") == "c").then(pl.lit("y")).otherwise(pl.lit("x"))
-    return frame.with_columns(pl.col("time").cast(TIME), channel=channel)
-
-
-@st.composite
-def watchable(draw):
-    pattern = draw(patterns())
-    assume(pattern.horizon_us is not None)
-    return pattern
-
-
-def watched(watch, batches, end, state=None):
-    found = []
-    for batch in batches:
-        matches, state = watch.update(batch, state)
-        found.append(matches)
-    matches, state = watch.advance_to(at(end), state)
-    return pl.concat([*found, matches]), state
-
-
-def keys(matches):
-    times = matches.select("moment", "person", pl.col("start", "end").to_physical())
-    return sorted(times.rows())
-
-
-def wanted(named, people, end):
-    return sorted(
-        (name, 7 + row, log[first][0], log[last][0])
-        for name, pattern in named.items()
-        for row, log in enumerate(people)
-        for first, last in expected(pattern, log, "non_overlapping", end)
-    )
-
-
-def cut(data, frame):
-    edges = [0, *sorted(data.draw(st.lists(st.integers(0, frame.height), max_size=4))), frame.height]
-    return [frame[a:b] for a, b in pairwise(edges)]
-
-
-@engines
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_any_cut_gives_what_the_oracle_finds(plainly, data):
-    named = {f"m{i}": pattern for i, pattern in enumerate(data.draw(st.lists(watchable(), min_size=1, max_size=3)))}
-    people = data.draw(st.lists(logs(), min_size=1, max_size=3))
-    frame = frame_of(people)
-    end = int(frame["time"].to_physical().max() or 0) + data.draw(st.sampled_from([0, 3, 30]))
-    watch = Watch([Moment(name, pattern) for name, pattern in named.items()])
-    with mock.patch.object(_plan, "_plainly", return_value=plainly):
-        found, state = watched(watch, cut(data, frame), end)
-    CONTRACTS["MATCHES"].validate(found)
-    assert keys(found) == wanted(named, people, end)
-    assert found["match_id"].n_unique() == found.height
-    assert state.late.is_empty()
-    assert state.waiting.is_empty()
-    assert state.events == frame.height
-
-
-@settings(max_examples=100, deadline=None)
-@given(data=st.data())
-def test_delays_within_the_lateness_change_nothing(data):
-    """Events come as late as they may; those of one person at one time keep their order."""
-    lateness = 5
-    named = {f"m{i}": pattern for i, pattern in enumerate(data.draw(st.lists(watchable(), min_size=1, max_size=2)))}
-    people = data.draw(st.lists(logs(), min_size=1, max_size=3))
-    frame = frame_of(people)
-    times = frame["time"].to_physical()
-    delay = {key: data.draw(st.integers(0, lateness)) for key in set(zip(frame["person"], times, strict=True))}
-    arrival = [time + delay[person, time] for person, time in zip(frame["person"], times, strict=True)]
-    delayed = frame[np.argsort(np.array(arrival, dtype=np.int64), kind="stable")]
-    end = int(times.max() or 0) + 30
-    watch = Watch([Moment(name, pattern) for name, pattern in named.items()], lateness=timedelta(microseconds=lateness))
-    found, state = watched(watch, cut(data, delayed), end)
-    assert state.late.is_empty()
-    assert keys(found) == wanted(named, people, end)
+def test_kernel_and_plain_python_find_what_the_oracle_finds(data):
+    """``benchmarks/agreement.py`` does it with more examples."""
+    agree(data)
 
 
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_late_events_are_repaired(data):
-    """What was given, with what repair adds and withdraws, is what the whole log gives; and so is what follows."""
-    named = {f"m{i}": pattern for i, pattern in enumerate(data.draw(st.lists(watchable(), min_size=1, max_size=2)))}
-    people = data.draw(st.lists(logs(size=12), min_size=1, max_size=3))
-    whole = frame_of(people).unique(["person", "time"], keep="first", maintain_order=True)
-    people = [
-        list(whole.filter(person=7 + row).select(pl.col("time").to_physical(), "event", "flag").iter_rows())
-        for row in range(len(people))
-    ]
-    held_back = data.draw(st.lists(st.booleans(), min_size=whole.height, max_size=whole.height))
-    early, rest = (
-        whole.filter(~pl.Series(held_back, dtype=pl.Boolean)),
-        whole.filter(pl.Series(held_back, dtype=pl.Boolean)),
-    )
-    half = data.draw(st.integers(0, early.height))
-    watch = Watch([Moment(name, pattern) for name, pattern in named.items()])
-    end = int(whole["time"].to_physical().max() or 0) + 30
-    given, state = watch.update(pl.concat([early[:half], rest]))
-    received, changes = pl.concat([early[:half], rest]), []
-    for batch in (early[half:], early[:0]):
-        history = received.join(state.late, on=["person", "time"], how="anti")
-        change, state = watch.repair(history, state)
-        assert state.late.is_empty()
-        changes.append(change)
-        matches, state = watch.update(batch, state)
-        given, received = pl.concat([given, matches]), pl.concat([received, batch])
-    last, state = watch.advance_to(at(end), state)
-    given_out = pl.concat([given, last])
-    for change in changes:
-        added = change.filter(change="added").drop("change")
-        withdrawn = change.filter(change="withdrawn")["match_id"]
-        given_out = pl.concat([given_out.filter(~pl.col("match_id").is_in(withdrawn.implode())), added])
-    assert keys(given_out) == wanted(named, people, end)
-    assert given_out["match_id"].n_unique() == given_out.height
+    repair(data)
 
 
-@engines
+@pytest.mark.parametrize("plainly", [False, True], ids=["kernel", "plain"])
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_figures_and_once_per_do_not_depend_on_cuts(plainly, data, tmp_path_factory):
@@ -163,7 +48,10 @@ def test_figures_and_once_per_do_not_depend_on_cuts(plainly, data, tmp_path_fact
     whole, _ = watched(Watch(moments, context=context), [frame], end)
     folder = tmp_path_factory.mktemp("state")
     state, found = None, []
-    with mock.patch.object(_plan, "_plainly", return_value=plainly):
+    with (
+        mock.patch.object(_plan, "_plainly", return_value=plainly),
+        mock.patch.object(_context, "_plainly", return_value=plainly),
+    ):
         for batch in cut(data, frame):
             matches, state = Watch(moments, context=context).update(batch, state)
             found.append(matches)

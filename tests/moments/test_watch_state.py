@@ -3,7 +3,9 @@
 import json
 import random
 import shutil
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,9 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cjm.contracts import TIME
 from cjm.errors import InputError, RunError
 from cjm.moments import Moment, Running, Watch, WatchState
 from cjm.moments._layers import Layer, Layers
+
+STATES = Path(__file__).parent / "states"
 
 WATCH = Watch(
     [Moment("pair", "w:a -> w:b within 2h", once_per="1d"), Moment("quiet", "w:a -> not w:c within 5h")],
@@ -92,16 +97,47 @@ def test_damage_is_noticed(saved, tmp_path, kind):
             WatchState.open(broken)
 
 
+def test_a_state_of_a_former_day_goes_on(tmp_path):
+    """What a version has written, later ones read: the files lie in ``states``, one folder a format."""
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    offer = Moment("offer", "web:offer -> store:visit within 3d -> not store:renew within 1d", "call", once_per="30d")
+    broke = Moment("broke", "atm:żółć[spent >= 100]")
+    watch = Watch([offer, broke], context=[Running("spent", "card:paid", value="value")], lateness="1h")
+    shutil.copytree(STATES / "format2", tmp_path / "state")
+    state = WatchState.open(tmp_path / "state")
+    assert repr(state) == ("WatchState(7 events, watermark 2026-01-01 05:00:00+00:00, 1 pending, 1 waiting, 1 late)")
+    assert [version for _, version in state.moments] == ["bd951a4f69696afc", "bb28c670ffc8c331"]
+    rows = [(2, 6, "atm", "żółć"), (3, 7, "store", "visit"), (3, 50, "web", "home")]
+    events = pl.DataFrame(
+        [(person, start + timedelta(hours=hour), channel, event, None) for person, hour, channel, event in rows],
+        schema={"person": pl.Int64, "time": TIME, "channel": pl.String, "event": pl.String, "value": pl.Float64},
+        orient="row",
+    )
+    matches, state = watch.update(events, state)
+    assert matches.select("moment", "person", "match_id", "spent").rows() == [
+        ("offer", 1, 5096539308537463115, 0.0),
+        ("offer", 3, 6629035075806324428, 0.0),
+        ("broke", 2, 1010256270725814628, 120.0),
+    ]
+    state.save(tmp_path / "state")
+    assert repr(WatchState.open(tmp_path / "state")) == repr(state)
+
+
+def test_a_state_that_cannot_be_read_says_how_to_begin_anew():
+    with pytest.raises(InputError, match="format 1, this version reads 2.*rm -r .*format1; cjm watch cjm.toml --batch"):
+        WatchState.open(STATES / "format1")
+
+
 def test_a_later_format_and_no_state_are_said(saved, tmp_path):
     _, folder = saved
     with pytest.raises(InputError, match="no state"):
         WatchState.open(tmp_path / "nowhere")
     path = folder / "state.json"
-    text = json.loads(path.read_text())["state"].replace('"format": 1', '"format": 2')
+    text = json.loads(path.read_text())["state"].replace('"format": 2', '"format": 3')
     from cjm.moments._state_files import _hash
 
     path.write_text(json.dumps({"state": text, "sha256": _hash(text.encode())}))
-    with pytest.raises(InputError, match="format 2, this version reads 1"):
+    with pytest.raises(InputError, match="format 3, this version reads 2"):
         WatchState.open(folder)
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError):
