@@ -3,6 +3,7 @@
 from cjm.events._cleaning import Cleaning
 from cjm.events._log import EventLog, scan_events
 from cjm.events._paths import files_of, is_uri
+from cjm.events._readers import in_pieces
 from cjm.events._source import TABLES, Source, without_password
 from cjm.events._stack import together
 from cjm.events._times import to_utc
@@ -15,6 +16,7 @@ __all__ = [
     "Source",
     "clean_ids",
     "files_of",
+    "in_pieces",
     "is_uri",
     "scan_events",
     "to_utc",
