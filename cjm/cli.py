@@ -46,6 +46,8 @@ def run(
     ] = None,
 ) -> None:
     """Run a configuration: report, tables and manifest go to its output folder."""
+    if memory is not None:  # the allocator of Polars reads this once; else it keeps for later what was freed
+        os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0")
     from cjm import job
 
     _tell(job.run(job.load_config(configuration), memory=memory))

@@ -21,7 +21,7 @@ from cjm.events._source import TABLES, Source, without_password
 from cjm.events._table import POLARS_FAILS, RawTable, damaged, first_line, refuse_bomb, refuse_empty, refuse_wide
 from cjm.events._tables import table_of
 
-__all__ = ["read_source"]
+__all__ = ["in_pieces", "read_source"]
 
 _PIECE = 500_000  # rows
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__$")  # what pandas adds to Parquet files of itself
@@ -48,7 +48,7 @@ def read_source(
     elif {file.format for file in files} == {"parquet"}:
         schemas = [_parquet_schema(file, source) for file in files]
         pieces = (_with_file(piece, file) for file in files for piece in _parquet_pieces(file, source, also))
-        whole = not _in_pieces(schemas, source)
+        whole = not in_pieces(schemas, source)
     else:
         pieces = (_with_file(_READERS[file.format](file, source), file) for file in files)
         whole = True
@@ -60,14 +60,14 @@ def _of_table(table: pl.DataFrame | pl.LazyFrame, source: Source, name: str) -> 
     """Return a table in pieces, and whether it must be looked at as a whole."""
     where = f"source {name!r}"
     if isinstance(table, pl.DataFrame):
-        whole = not _in_pieces([table.schema], source)
+        whole = not in_pieces([table.schema], source)
         cuts = [(0, table.height)] if whole else _cuts(table.height)
         return (RawTable(table.slice(first, rows), where, first_row=first) for first, rows in cuts), whole
     try:
         schema = table.collect_schema()
     except (Exception, pl.exceptions.PanicException) as error:
         raise _uncomputable(error, where) from error
-    return _batches(table, where), not _in_pieces([schema], source)
+    return _batches(table, where), not in_pieces([schema], source)
 
 
 def _batches(table: pl.LazyFrame, where: str) -> Iterator[RawTable]:
@@ -116,7 +116,8 @@ def _with_file(table: RawTable, file: File) -> RawTable:
     return replace(table, path=str(file.path), size=stat.st_size, modified=datetime.fromtimestamp(stat.st_mtime, UTC))
 
 
-def _in_pieces(schemas: list[pl.Schema], source: Source) -> bool:
+def in_pieces(schemas: list[pl.Schema], source: Source) -> bool:
+    """Tell whether Parquet files or frames of these schemas are read piece by piece."""
     timed = all(isinstance(schemas[0].get(column), (pl.Datetime, pl.Date)) for column in source.times)
     if source.attributes is not None:  # other columns are not read
         schemas = [pl.Schema({name: schema[name] for name in source.declared if name in schema}) for schema in schemas]

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from cjm.errors import ArgumentError
-from cjm.events import TABLES, Source, files_of
+from cjm.events import TABLES, Source, files_of, in_pieces
 from cjm.job._config import Config
 
 __all__ = ["Estimate", "bytes_of", "estimate", "give_back"]
@@ -23,10 +23,10 @@ _USED = 0.9  # of the limit; what libraries hold for a moment cannot be foreseen
 
 # bytes and seconds of a processor, as benchmarks/memory.py shows them
 _PROGRAM = 700e6
-_ROW, _STITCHED_ROW, _WHOLE_ROW = 12, 180, 400
-_HELD, _ON_DISK = 80, 22  # an event that is sorted in memory, or bucket by bucket
+_ROW, _WHOLE_ROW, _STITCHED_ROW = 14, 320, 165  # a row as it is loaded, one of a source that is read whole, stitching
+_EVENT, _SORTED = 30, 80  # an event that is mined; one that is sorted in memory and not bucket by bucket
 _DISK = 60
-_SECONDS, _SECONDS_STITCHED = 5e-6, 9e-6
+_SECONDS, _SECONDS_STITCHED = 6e-6, 10e-6
 
 _MOST, _FEWEST = 20_000_000, 500_000  # events that are sorted in memory
 _COUNTED = 1 << 20  # bytes of a text file in which lines are counted
@@ -75,42 +75,53 @@ class Estimate:
         """Return how many events may be sorted in memory at once."""
         if limit is None:
             return _MOST
-        return int(min(_MOST, max(_FEWEST, (_USED * limit - self.memory) / _HELD)))
+        return int(min(_MOST, max(_FEWEST, (_USED * limit - self.memory) / _SORTED)))
 
 
 def estimate(config: Config) -> Estimate:
-    """Look at the files of a configuration; none is read."""
-    rows = whole = 0
+    """Count what is in the files of a configuration; of text the beginning is looked at."""
+    person = config.identity.person
+    rows = events = whole = 0
     for name in config.sources:
         source = config.source(name)
-        for path, format_ in _local(source, name):
-            count = _rows(path, format_)
-            rows += count
-            whole += 0 if format_ == "parquet" else count
-    stitched = config.identity.person is None
+        files = None if source.format in TABLES else files_of(source, name)
+        for file in files or []:
+            if not isinstance(file.path, Path):
+                continue
+            try:
+                if file.format == "parquet":
+                    many, known, pieces = _of_parquet(file.path, source, person)
+                else:
+                    many, pieces = _lines(file.path, file.format), False
+                    known = many
+            except (OSError, pl.exceptions.PolarsError):  # loading will say better what is wrong with it
+                continue
+            rows, events, whole = rows + many, events + known, whole + (0 if pieces else many)
+    loaded = rows * _ROW + whole * _WHOLE_ROW
     return Estimate(
         rows,
-        _PROGRAM + rows * (_STITCHED_ROW if stitched else _ROW + _ON_DISK) + whole * _WHOLE_ROW,
+        _PROGRAM + (max(loaded, events * _EVENT) if person is not None else loaded + rows * _STITCHED_ROW),
         rows * _DISK,
-        rows * (_SECONDS_STITCHED if stitched else _SECONDS),
+        rows * (_SECONDS if person is not None else _SECONDS_STITCHED),
     )
 
 
-def _local(source: Source, name: str) -> list[tuple[Path, str]]:
-    files = None if source.format in TABLES else files_of(source, name)
-    return [(file.path, file.format) for file in files or [] if isinstance(file.path, Path)]
+def _of_parquet(path: Path, source: Source, person: str | None) -> tuple[int, int, bool]:
+    """Return how many rows there are, how many of them have an identifier, and whether they are read in pieces."""
+    scan = pl.scan_parquet(path, hive_partitioning=False)
+    schema = scan.collect_schema()
+    column = source.ids.get(person or "", "")
+    known = pl.col(column).count() if column in schema else pl.lit(0)
+    rows, known_rows = scan.select(pl.len().alias("rows"), known.alias("known")).collect().row(0)
+    return rows, known_rows, in_pieces([schema], source)
 
 
-def _rows(path: Path, format_: str) -> int:
-    """Return how many rows a file has, about; 0 where it cannot be read, which loading will say better."""
-    try:
-        if format_ in ("parquet", "arrow"):
-            scan = pl.scan_parquet if format_ == "parquet" else pl.scan_ipc
-            return int(scan(path).select(pl.len()).collect().item())
-        with path.open("rb") as file:
-            head = file.read(_COUNTED)
-    except (OSError, pl.exceptions.PolarsError):
-        return 0
+def _lines(path: Path, format_: str) -> int:
+    """Return how many rows a file has; about, where it is text."""
+    if format_ == "arrow":
+        return int(pl.scan_ipc(path).select(pl.len()).collect().item())
+    with path.open("rb") as file:
+        head = file.read(_COUNTED)
     packed = path.suffix.lower() in (".gz", ".zst")
     lines = len(head) / 100 if packed else max(head.count(b"\n"), 1)
     return int(lines * path.stat().st_size * (_PACKED if packed else 1) / max(len(head), 1))
