@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,18 @@ class _Kept:
             for number in range(self.state["runs"][run][name]["pieces"]):
                 yield run, _piece(self.folder, run, list(self._log.sources).index(name), number)
 
-    def decoded(self, piece: pl.DataFrame, name: str, run: int) -> pl.DataFrame:
-        """Return a piece with the codes that its texts have in the log."""
-        columns = []
-        for column, part in self.state["runs"][run][name]["parts"].items():
-            codes = self._codes_of(run, part).gather(piece[column])
-            columns.append(codes.cat.to(self._log._coder[part].dtype).alias(column))
-        return piece.with_columns(columns)
+    def pieces(self, name: str, runs: Sequence[int], ids: bool) -> Iterator[pl.DataFrame]:
+        """Yield the events of a source that some runs stored, with the codes that their texts have in the log."""
+        for run, path in self.paths(name, runs):
+            told = self.state["runs"][run][name]
+            left_out = {_ID, *(() if ids else self._log.kinds)}
+            piece = _read(path, [column for column in told["columns"] if column not in left_out])
+            coded = [
+                self._codes_of(run, part).gather(piece[column]).cat.to(self._log._coder[part].dtype).alias(column)
+                for column, part in told["parts"].items()
+                if column in piece.columns
+            ]
+            yield piece.with_columns(coded)
 
     def _codes_of(self, run: int, part: str) -> pl.Series:
         if (run, part) not in self._codes:
@@ -73,19 +79,6 @@ class _Kept:
 
 
 @dataclass(frozen=True)
-class _Events:
-    """The events of one source that some runs stored, piece by piece."""
-
-    kept: _Kept
-    name: str
-    runs: Sequence[int]
-
-    def __iter__(self) -> Iterator[pl.DataFrame]:
-        for run, path in self.kept.paths(self.name, self.runs):
-            yield self.kept.decoded(_read(path), self.name, run).drop(_ID, strict=False)
-
-
-@dataclass(frozen=True)
 class Arrived:
     """Events of one source that came with the last run.
 
@@ -99,20 +92,20 @@ class Arrived:
 
     kinds: tuple[str, ...]
     before: int
-    _events: _Events
+    _pieces: Callable[[], Iterator[pl.DataFrame]]
 
     @property
     def frame(self) -> pl.LazyFrame:
         """Contract EVENTS, of the source."""
-        return pl.concat(self._events).lazy().with_columns(pl.col(pl.Categorical).cast(pl.String))
+        return pl.concat(self._pieces()).lazy().with_columns(pl.col(pl.Categorical).cast(pl.String))
 
     def pieces(self) -> Iterator[pl.DataFrame]:
         """Yield them piece by piece, with coded text."""
-        yield from self._events
+        yield from self._pieces()
 
     def identifiers(self, kind: str) -> pl.Series:
         """Return the texts of a kind of identifier that they have."""
-        texts = [piece[kind].unique().drop_nulls().cast(pl.String) for piece in self._events if kind in piece.columns]
+        texts = [piece[kind].unique().drop_nulls().cast(pl.String) for piece in self._pieces() if kind in piece.columns]
         return pl.concat([pl.Series(kind, dtype=pl.String), *texts])
 
 
@@ -207,15 +200,16 @@ def open_kept(log: EventLog, folder: Path) -> None:
     kept = _Kept(log, folder)
     log._converted = kept.found()
     for name in log.sources:
-        log._held[name] = _Events(kept, name, range(len(kept.state["runs"])))
+        log._kept[name] = partial(kept.pieces, name, range(len(kept.state["runs"])))
 
 
 def arrived(log: EventLog, folder: Path) -> list[Arrived]:
     """Return for each source what came with the last run."""
     kept = _Kept(log, folder)
     *former, _ = runs = kept.state["runs"]
+    last = len(runs) - 1
     return [
-        Arrived(log.kinds, sum(run[name]["events"] for run in former), _Events(kept, name, [len(runs) - 1]))
+        Arrived(log.kinds, sum(run[name]["events"] for run in former), partial(kept.pieces, name, [last], True))
         for name in log.sources
     ]
 
@@ -234,7 +228,7 @@ def _add(
     told = {}
     texts: dict[str, int] = {}
     for source, (name, some) in enumerate(files.items()):
-        events, pieces = 0, 0
+        events, pieces, columns = 0, 0, []
         parts: dict[str, str] = {}
         if some is None or some:
             for piece in convert(name, log.sources[name], log.kinds, log._coder, cleaner, found[name], some):
@@ -242,11 +236,11 @@ def _add(
                 coded = piece.select(pl.col(pl.Categorical)).schema
                 parts |= {column: part_of[dtype] for column, dtype in coded.items()}
                 _write(_piece(folder, run, source, pieces), piece.with_columns(pl.col(pl.Categorical).to_physical()))
-                events, pieces = events + piece.height, pieces + 1
+                events, pieces, columns = events + piece.height, pieces + 1, piece.columns
         error = found[name].error
         if error is not None:
             raise error
-        told[name] = {"events": events, "pieces": pieces, "parts": parts}
+        told[name] = {"events": events, "pieces": pieces, "columns": columns, "parts": parts}
         for part in parts.values():
             texts.setdefault(part, len(texts))
     for part, number in texts.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import polars as pl
@@ -42,18 +42,22 @@ class EventLog:
         self._coder: Coder = defaultdict(Dictionary)
         self._cleaner: Cleaner | None = None
         self._converted: dict[str, Converted] = {}
-        self._held: dict[str, Iterable[pl.DataFrame]] = {}
+        self._held: dict[str, list[pl.DataFrame]] = {}
+        self._kept: dict[str, Callable[[bool], Iterator[pl.DataFrame]]] = {}
         self._coded: pl.DataFrame | None = None
 
     def __repr__(self) -> str:
         return f"EventLog({', '.join(self.sources)}; ids: {', '.join(self.kinds)})"
 
-    def _read(self, name: str, *, hold: bool) -> Iterator[pl.DataFrame]:
+    def _read(self, name: str, *, hold: bool, ids: bool = True) -> Iterator[pl.DataFrame]:
         """Yield the events of a source piece by piece.
 
         They are kept for later if ``hold`` says so, and where there is only one piece: a source that comes in several
         may be larger than memory.
         """
+        if name in self._kept:
+            yield from self._kept[name](ids)
+            return
         if name in self._held:
             yield from self._held[name]
             return
@@ -115,10 +119,11 @@ class EventLog:
         self._refuse_unknown_columns()
         return [self._converted[name] for name in wanted]
 
-    def pieces(self) -> Iterator[pl.DataFrame]:
+    def pieces(self, *, ids: bool = True) -> Iterator[pl.DataFrame]:
         """Yield the events in the order of ``frame``, with coded text, a piece of limited size at a time.
 
-        Columns are those of the source at hand: a kind or attribute that it lacks may not be there.
+        Columns are those of the source at hand: a kind or attribute that it lacks may not be there. Without ``ids``
+        identifiers may be missing, where they would have to be read from disk.
 
         Raises
         ------
@@ -129,7 +134,7 @@ class EventLog:
             yield from self._coded.iter_slices(_PIECE)
             return
         for name in self.sources:
-            yield from self._read(name, hold=False)
+            yield from self._read(name, hold=False, ids=ids)
             self.require(name)
 
     @property

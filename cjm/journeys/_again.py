@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,11 +11,12 @@ import numpy.typing as npt
 import polars as pl
 
 from cjm.journeys._arrays import EventArrays, joined
-from cjm.journeys._bucket import Bucket, MemoryBucket
+from cjm.journeys._bucket import MemoryBucket
 from cjm.journeys._build import events_of
 from cjm.journeys._collect import Collector
 from cjm.journeys._core import Journeys
 from cjm.journeys._order import ordered
+from cjm.journeys._store import StoredBucket
 
 if TYPE_CHECKING:
     from cjm.events import EventLog
@@ -26,11 +28,11 @@ IntArray = npt.NDArray[np.int64]
 
 
 class _Mended:
-    """A bucket without some of its persons and with others.
+    """A stored bucket without some of its persons and with others.
 
     Parameters
     ----------
-    bucket : Bucket
+    bucket : StoredBucket
     fresh : MemoryBucket
         The others.
     gone : ndarray of int64
@@ -41,46 +43,50 @@ class _Mended:
     """
 
     def __init__(
-        self, bucket: Bucket, fresh: MemoryBucket, gone: IntArray, codes: npt.NDArray[np.int32], first_session: int
+        self,
+        bucket: StoredBucket,
+        fresh: MemoryBucket,
+        gone: IntArray,
+        codes: npt.NDArray[np.int32],
+        first_session: int,
     ) -> None:
         self._bucket, self._fresh, self._codes, self._first_session = bucket, fresh, codes, first_session
-        both = self._both(bucket.arrays())
-        kept = np.ones(len(both.person), dtype=bool)
-        kept[: bucket.persons] = ~np.isin(both.person[: bucket.persons], gone)
-        chosen = np.flatnonzero(kept)
-        chosen = chosen[np.argsort(both.person[chosen])]
-        self._person = both.person[chosen]
-        self._start, self._length = both.offsets[chosen], np.diff(both.offsets)[chosen]
-        self.persons = len(chosen)
+        person, offsets, session_offsets = bucket.runs()
+        more = fresh.held
+        kept = np.flatnonzero(~np.isin(person, gone))
+        sessions = [
+            np.diff(np.searchsorted(begins, of))
+            for begins, of in ((session_offsets, offsets), (more.session_offsets, more.offsets))
+        ]
+        person = np.concatenate([person[kept], more.person])
+        order = np.argsort(person)
+        self._person = person[order]
+        self._start = np.concatenate([offsets[kept], more.offsets[:-1] + bucket.events])[order]
+        self._length = np.concatenate([np.diff(offsets)[kept], np.diff(more.offsets)])[order]
+        self.persons = len(person)
         self.events = int(self._length.sum())
-        self.sessions = int(np.diff(np.searchsorted(both.session_offsets, both.offsets))[chosen].sum())
-
-    def _both(self, arrays: EventArrays) -> EventArrays:
-        """Return the arrays of the bucket, then those of the others."""
-        return joined([arrays, self._fresh.held])
+        self.sessions = int(sessions[0][kept].sum() + sessions[1].sum())
 
     @property
     def _rows(self) -> IntArray:
-        """Rows of ``_both`` in the order of persons."""
-        ends = np.cumsum(self._length)
-        return np.repeat(self._start - (ends - self._length), self._length) + np.arange(self.events)
+        """Rows in the order of persons: those of the bucket, then those of the others."""
+        before = np.cumsum(self._length) - self._length
+        return np.repeat(self._start - before, self._length) + np.arange(self.events)
 
     def arrays(self) -> EventArrays:
         """Return the arrays."""
         held = self._bucket.arrays()
-        both = self._both(held)
+        both = joined([replace(held, code=self._codes[held.code]), self._fresh.held])
         rows = self._rows
         begins = np.zeros(len(both.time), dtype=bool)
         begins[both.session_offsets[:-1]] = True
-        sessions = np.append(np.flatnonzero(begins[rows]), self.events)
-        both.code[: len(held.code)] = self._codes[held.code]
         return EventArrays(
             person=self._person,
             offsets=np.append(np.zeros(1, dtype=np.int64), np.cumsum(self._length)),
             time=both.time[rows],
             code=both.code[rows],
             session_number=np.arange(self._first_session, self._first_session + self.sessions),
-            session_offsets=sessions,
+            session_offsets=np.append(np.flatnonzero(begins[rows]), self.events),
             known_from=None if both.known_from is None else both.known_from[rows],
         )
 
@@ -103,7 +109,7 @@ def journeys_again(
     Parameters
     ----------
     before : Journeys
-        Of the log as it was, whole: nothing was filtered out.
+        Of the log as it was, opened from disk; nothing was filtered out.
     log, people, person, in_memory
         As for :func:`cjm.build_journeys`, of the log as it is now.
     touched : polars.Series
@@ -134,12 +140,13 @@ def journeys_again(
     if attributes is None:
         return None
     gone = touched.to_numpy() if person is None else persons.number_of(touched)
-    buckets: list[Bucket] = []
+    buckets: list[_Mended] = []
     sessions = first = 0
     for number, bucket in enumerate(before._buckets):
+        assert isinstance(bucket, StoredBucket)
         stop = len(arrays.person)
         if number + 1 < len(before._buckets):
-            stop = int(np.searchsorted(arrays.person, bucket.arrays().person[-1], side="right"))
+            stop = int(np.searchsorted(arrays.person, bucket.runs()[0][-1], side="right"))
         events = slice(int(arrays.offsets[first]), int(arrays.offsets[stop]))
         fresh = MemoryBucket(arrays.of_persons(first, stop), attributes[events])
         buckets.append(_Mended(bucket, fresh, gone, codes, sessions))

@@ -125,7 +125,7 @@ def _unstitched(log: EventLog, person: str) -> Iterator[pl.DataFrame]:
 def _stitched(log: EventLog, people: Identities) -> Iterator[pl.DataFrame]:
     labels = people.labels_of(log).select("person", pl.col("known_from").alias("__known"))
     row = 0
-    for piece in log.pieces():
+    for piece in log.pieces(ids=False):
         of_piece = labels.slice(row, piece.height)
         row += piece.height
         labelled = piece.drop(log.kinds, strict=False).with_columns(of_piece)

@@ -26,6 +26,8 @@ __all__ = ["StoredBucket", "open_journeys", "write_bucket", "write_journeys"]
 _VERSION = 2
 _WHAT = "journeys"
 
+IntArray = npt.NDArray[np.int64]
+
 
 class StoredBucket:
     """A bucket on disk: read when it is asked for, checked on the first read of each file.
@@ -53,17 +55,26 @@ class StoredBucket:
         self._keeper = keeper
         self._checked: set[str] = set()
 
+    def runs(self) -> tuple[IntArray, IntArray, IntArray]:
+        """Return ``person``, ``offsets`` and ``session_offsets`` of the arrays; events are not read."""
+        persons, sessions = self._read("persons"), self._read("sessions", lambda name: name == "offset")
+        return (
+            persons["person"].to_numpy(),
+            np.append(persons["offset"].to_numpy(), self.events),
+            np.append(sessions["offset"].to_numpy(), self.events),
+        )
+
     def arrays(self) -> EventArrays:
         """Return the arrays, read from disk."""
-        persons, sessions = self._read("persons"), self._read("sessions")
+        person, offsets, session_offsets = self.runs()
         events = self._read("events", lambda name: name in ("__time", "__code", "__known"))
         return EventArrays(
-            person=persons["person"].to_numpy(),
-            offsets=np.append(persons["offset"].to_numpy(), self.events),
+            person=person,
+            offsets=offsets,
             time=events["__time"].to_numpy(),
             code=events["__code"].to_numpy(),
-            session_number=sessions["session"].to_numpy(),
-            session_offsets=np.append(sessions["offset"].to_numpy(), self.events),
+            session_number=self._read("sessions", lambda name: name == "session")["session"].to_numpy(),
+            session_offsets=session_offsets,
             known_from=events["__known"].to_numpy() if "__known" in events.columns else None,
         )
 
