@@ -5,7 +5,7 @@ from cjm.events._log import EventLog, scan_events
 from cjm.events._paths import files_of, is_uri
 from cjm.events._source import TABLES, Source, without_password
 from cjm.events._stack import together
-from cjm.events._times import to_utc
+from cjm.events._times import to_utc, told
 from cjm.identifiers import clean_ids
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "scan_events",
     "to_utc",
     "together",
+    "told",
     "without_password",
 ]
