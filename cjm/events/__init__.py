@@ -7,7 +7,7 @@ from cjm.events._paths import File, files_of, is_uri
 from cjm.events._readers import in_pieces
 from cjm.events._source import TABLES, Source, without_password
 from cjm.events._stack import together
-from cjm.events._times import to_utc
+from cjm.events._times import to_utc, told
 from cjm.identifiers import clean_ids
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "scan_events",
     "to_utc",
     "together",
+    "told",
     "why_not_kept",
     "without_password",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ import polars as pl
 
 from cjm.codes import Dictionary
 from cjm.contracts import TIME
-from cjm.errors import InputError, excerpt
+from cjm.errors import InputError, excerpt, masked
 from cjm.events._apply import Cleaner
 from cjm.events._paths import File
 from cjm.events._quality import PLACES, Findings
@@ -21,10 +22,13 @@ from cjm.events._readers import read_source
 from cjm.events._source import MEND_ROWS, RESERVED, Source
 from cjm.events._stack import Coder, attributes_of, stack
 from cjm.events._table import RawTable
-from cjm.events._times import example, to_utc
+from cjm.events._times import example, to_utc, told
 from cjm.identifiers import is_placeholder
 
 __all__ = ["Converted", "convert"]
+
+# What may be told of what is no number; in a row whose columns are shifted it may be an identifier.
+_ALMOST = re.compile(r"\W*\d+(?:[.,' ]\d+)*\W*|[+-]?(?:inf|nan)", re.IGNORECASE)
 
 _INPUTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "source": pl.String,
@@ -312,7 +316,8 @@ def _count_rows(tables: Sequence[RawTable], source: Source, raw: pl.DataFrame, f
 def _fault(reason: str, mask: pl.Series, raw: pl.DataFrame, tables: Sequence[RawTable], found: Converted) -> str:
     """Return the first row without a usable time as an example, and remember it for the error."""
     file, row = raw.select("__file", "__row").row(int(mask.arg_max() or 0))
-    place, value = tables[file].place(row), excerpt(example(raw["__time"], mask))
+    value = example(raw["__time"], mask)
+    place, value = tables[file].place(row), told(value) if raw["__time"].dtype == pl.String else excerpt(value)
     found._faults.setdefault(reason, _Fault(0, place, value)).rows += int(mask.sum())
     return f"{place}: {value}"
 
@@ -340,8 +345,15 @@ def _numbers(column: pl.Series, findings: Findings) -> pl.Series:
     number = text.cast(pl.Float64, strict=False)
     number = pl.select(pl.when(number.is_finite()).then(number)).to_series()
     wrong = number.is_null() & column.is_not_null()
-    findings.add_texts("value is no number", column.filter(wrong), "kept")
+    findings.add_texts("value is no number", _shown(column.filter(wrong)), "kept")
     return number
+
+
+def _shown(texts: pl.Series) -> pl.Series:
+    """Mask what is not almost a number: it may be anything."""
+    distinct = texts.cast(pl.String).unique().to_list()
+    shown = [text if _ALMOST.fullmatch(text) else masked(text) for text in distinct]
+    return texts.cast(pl.String).replace_strict(distinct, shown, return_dtype=pl.String)
 
 
 def shape_of(raw: pl.DataFrame) -> list[tuple[str, str]]:

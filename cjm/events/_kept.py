@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from cjm.errors import InputError
@@ -57,8 +59,11 @@ class _Kept:
 
     def _codes_of(self, run: int, part: str) -> pl.Series:
         if (run, part) not in self._codes:
-            texts = _read(_texts(self.folder, run, self.state["texts"][run][part]))["text"]
-            self._codes[run, part] = self._log._coder[part].encode(texts).to_physical()
+            stored = _read(_texts(self.folder, run, self.state["texts"][run][part]))
+            now = self._log._coder[part].encode(stored["text"]).to_physical()
+            codes = np.zeros(stored["code"].max() + 1 if stored.height else 0, dtype=np.uint32)
+            codes[stored["code"].to_numpy()] = now.to_numpy()
+            self._codes[run, part] = pl.Series(codes)
         return self._codes[run, part]
 
     def found(self) -> dict[str, Converted]:
@@ -227,6 +232,7 @@ def _add(
     (folder / f"{run:04d}").mkdir()
     told = {}
     texts: dict[str, int] = {}
+    used: dict[str, list[pl.Series]] = defaultdict(list)
     for source, (name, some) in enumerate(files.items()):
         events, pieces, columns = 0, 0, []
         parts: dict[str, str] = {}
@@ -235,7 +241,10 @@ def _add(
                 part_of: dict[pl.DataType, str] = {dictionary.dtype: part for part, dictionary in log._coder.items()}
                 coded = piece.select(pl.col(pl.Categorical)).schema
                 parts |= {column: part_of[dtype] for column, dtype in coded.items()}
-                _write(_piece(folder, run, source, pieces), piece.with_columns(pl.col(pl.Categorical).to_physical()))
+                numbers = piece.with_columns(pl.col(pl.Categorical).to_physical())
+                _write(_piece(folder, run, source, pieces), numbers)
+                for column in coded:
+                    used[parts[column]].append(numbers[column].drop_nulls().unique())
                 events, pieces, columns = events + piece.height, pieces + 1, piece.columns
         error = found[name].error
         if error is not None:
@@ -243,8 +252,9 @@ def _add(
         told[name] = {"events": events, "pieces": pieces, "columns": columns, "parts": parts}
         for part in parts.values():
             texts.setdefault(part, len(texts))
-    for part, number in texts.items():
-        _write(_texts(folder, run, number), pl.DataFrame({"text": log._coder[part].texts}))
+    for part, number in texts.items():  # only those that are in events: others may be of persons who were forgotten
+        codes = pl.concat(used[part]).unique().sort()
+        _write(_texts(folder, run, number), pl.DataFrame({"code": codes, "text": log._coder[part].texts.gather(codes)}))
     state["runs"].append(told)
     state["texts"].append(texts)
 

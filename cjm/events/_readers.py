@@ -20,6 +20,7 @@ from cjm.events._paths import File, files_of
 from cjm.events._source import TABLES, Source, without_password
 from cjm.events._table import POLARS_FAILS, RawTable, damaged, first_line, refuse_bomb, refuse_empty, refuse_wide
 from cjm.events._tables import table_of
+from cjm.events._times import like_a_time
 
 __all__ = ["in_pieces", "read_source"]
 
@@ -155,6 +156,12 @@ def _with_declared_columns(tables: list[RawTable], source: Source, also: frozens
             if column in frame.columns:
                 continue
             if not (table.open_keys and column in seen):
+                if any(map(like_a_time, frame.columns)):  # and no other value of the first row is told
+                    raise InputError.at(
+                        f"unknown column {column!r}",
+                        where=f"{table.where}, {role}",
+                        hint="The first row seems to hold values: put the names of the columns above it",
+                    )
                 raise InputError.unknown("column", column, frame.columns, where=f"{table.where}, {role}")
             frame = frame.with_columns(pl.lit(None).alias(column))
         frame = frame.select(_wanted(frame.columns, source, also))

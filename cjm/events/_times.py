@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 
 import polars as pl
 
 from cjm.contracts import TIME
-from cjm.errors import InputError, excerpt
+from cjm.errors import InputError, excerpt, masked
 from cjm.events._source import EPOCH_UNITS, Source
 from cjm.identifiers import clean_ids
 
-__all__ = ["Times", "example", "to_utc"]
+__all__ = ["Times", "example", "like_a_time", "to_utc", "told"]
 
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST_AHEAD = timedelta(days=366)
@@ -108,6 +109,34 @@ def example(raw: pl.Series, mask: pl.Series) -> str:
         return str(one[0])
     except (ValueError, OverflowError):  # in the last hours of year 9999, a zone ahead of UTC is past the end
         return f"{one.to_physical()[0]} as {one.dtype}"
+
+
+_DATE = r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}"
+_MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_DAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\W+)?"
+_NUMBER = r"(?:(?:19|20)\d\d[01]\d[0-3]\d|\d{10,}(?:\.\d*)?)$"
+_LIKE_A_TIME = re.compile(
+    rf"\W*{_DAY}(?:{_DATE}|\d\d?:\d\d|\d+\W+{_MONTH}\W+\d|{_MONTH}\W+\d+\W+\d|{_NUMBER})", re.IGNORECASE
+)
+
+
+def like_a_time(text: str) -> bool:
+    """Return whether a text looks like a time, be it one or not: a date, a clock, or a large number.
+
+    Examples
+    --------
+    >>> [like_a_time(text) for text in ("2026-02-30T10:00", "30 Feb 2026", "Kowalska-17", "1017")]
+    [True, True, False, False]
+    """
+    return _LIKE_A_TIME.match(text) is not None
+
+
+def told(value: str) -> str:
+    """Return what stands where a time should be, masked unless it looks like one.
+
+    In a row whose columns are shifted it may be an identifier.
+    """
+    return excerpt(value) if like_a_time(value) or value == "None" else masked(value)
 
 
 def _in_calendar(raw: pl.Series) -> pl.Series:
@@ -270,7 +299,7 @@ def _columns(source: Source) -> str:
 def _declared_zone(source: Source, where: str, example: str) -> str:
     if source.time_zone is None:
         raise InputError.at(
-            f"times such as {excerpt(example)!r} carry no offset and no zone is declared",
+            f"times such as {told(example)!r} carry no offset and no zone is declared",
             where=f"{where}, column {_columns(source)}",
             hint='Set time_zone= (for example "Europe/Warsaw" or "UTC")',
         )

@@ -10,7 +10,7 @@ import polars as pl
 
 from cjm.contracts import TIME
 from cjm.errors import ConfigError, InputError
-from cjm.events import Source, to_utc
+from cjm.events import Source, to_utc, told
 from cjm.identity import person_numbers
 from cjm.job._config import Config
 from cjm.job._people import People
@@ -117,7 +117,9 @@ def read_table(path: Path, ids: str, *, times: Sequence[str]) -> pl.DataFrame:
         faults = {reason: mask for reason, mask in read.faults.items() if reason != "time missing"}
         for reason, mask in faults.items():
             raise InputError.at(
-                f'"{table[name].filter(mask)[0]}": {reason}', where=f"{path}, column {name!r}", hint="Write ISO 8601"
+                f'"{told(str(table[name].filter(mask)[0]))}": {reason}',
+                where=f"{path}, column {name!r}",
+                hint="Write ISO 8601",
             )
         table = table.with_columns(read.utc.alias(name))
     return table

@@ -176,7 +176,7 @@ def test_a_check_shows_no_control_characters(
     assert cli.call() == 0
     told = capsys.readouterr().out
     assert "\x1b" not in told
-    assert "\\x1b[31m\\nerror: x" in told
+    assert "\\x1b[99a\\naaaaa: a" in told
     assert "│ web    ┆ 2    ┆ 1    ┆ 1         ┆ 0" in told
 
 

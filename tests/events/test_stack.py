@@ -55,7 +55,7 @@ def test_order_reaches_over_files_and_keeps_the_place_of_rows(tmp_path: Path) ->
     source = replace(PLAIN, order="n", on_error="set aside")
     found = log(source, str(tmp_path / "*.csv"))
     assert found.frame.collect()["event"].to_list() == ["a", "c"]
-    assert found.quality()["example"].to_list() == ["a.csv line 3: bad"]
+    assert found.quality()["example"].to_list() == ["a.csv line 3: aaa"]
 
 
 def write_all(folder: Path, frames: list[pl.DataFrame]) -> str:

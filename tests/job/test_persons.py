@@ -93,7 +93,7 @@ def test_tables_that_cannot_be_used(tmp_path: Path, table: str, message: str) ->
 
 def test_a_time_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "crm.csv").write_text("customer,since\n124,soon\n")
-    with pytest.raises(InputError, match='"soon": time unreadable'):
+    with pytest.raises(InputError, match='"aaaa": time unreadable'):
         risk_of(written(tmp_path, EVENTS, 'persons = "crm.csv"\nentry = "since"\n'))
 
 
