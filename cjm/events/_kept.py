@@ -61,8 +61,9 @@ class _Kept:
         if (run, part) not in self._codes:
             stored = _read(_texts(self.folder, run, self.state["texts"][run][part]))
             now = self._log._coder[part].encode(stored["text"]).to_physical()
-            codes = np.zeros(stored["code"].max() + 1 if stored.height else 0, dtype=np.uint32)
-            codes[stored["code"].to_numpy()] = now.to_numpy()
+            then = stored["code"].cast(pl.Int64).to_numpy()
+            codes = np.zeros(int(then.max(initial=-1)) + 1, dtype=np.uint32)
+            codes[then] = now.to_numpy()
             self._codes[run, part] = pl.Series(codes)
         return self._codes[run, part]
 
