@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -177,6 +177,9 @@ def keep_more(log: EventLog, folder: Path, before: Path, files: Mapping[str, Seq
         if any(check in _OF_TODAY for check, _ in checks):
             return f"source {name!r} had times in the future, which may be past now"
         former[name] = one.shape, checks
+        for place, file in one._files.items():  # it may have been copied since then
+            stat = Path(place).stat()
+            file[:2] = stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)
         if name in files:
             one.shape = None
             if log.sources[name].event_id is not None:

@@ -160,7 +160,8 @@ def _like(attributes: pl.DataFrame, before: Journeys) -> pl.DataFrame | None:
     """Return attributes with the columns that there were before; None if they do not go with these as they are."""
     for name, dtype in attributes.schema.items():
         ours = before.schema.get(name)
-        if ours is None or (dtype not in (ours, pl.Null) and not (dtype == ours == pl.Categorical)):
+        texts = isinstance(dtype, pl.Categorical) and isinstance(ours, pl.Categorical)
+        if ours is None or not (texts or dtype in (ours, pl.Null)):
             return None
     missing = [pl.lit(None).alias(name) for name in before.schema if name not in attributes.columns]
     return attributes.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in before.schema.items())

@@ -78,7 +78,7 @@ def one_fault(number: int, kind: str) -> Iterator[list[str]]:
     ``after`` (it is done, then the process stops).
     """
     calls: list[str] = []
-    original = {name: getattr(files.disk, name) for name in ("write", "sync", "mkdir", "rename", "exchange")}
+    original = {name: getattr(files.disk, name) for name in ("write", "sync", "mkdir", "link", "rename", "exchange")}
 
     def wrapped(name: str) -> Callable[..., object]:
         def call(*arguments: Any) -> object:
