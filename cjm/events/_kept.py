@@ -290,7 +290,8 @@ def _texts(folder: Path, run: int, number: int) -> Path:
 
 def _write(path: Path, table: pl.DataFrame) -> None:
     with created(path) as file:
-        table.write_ipc(file, compression="lz4")
+        # as views of text the file would hold what they are views of: also the texts of rows that were left out
+        table.write_ipc(file, compression="lz4", compat_level=pl.CompatLevel.oldest())
 
 
 def _read(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
