@@ -14,6 +14,7 @@ import polars as pl
 from cjm.errors import ArgumentError
 from cjm.events import TABLES, Source, files_of, in_pieces
 from cjm.job._config import Config
+from cjm.journeys import IN_MEMORY
 
 __all__ = ["Estimate", "bytes_of", "estimate", "give_back"]
 
@@ -28,7 +29,7 @@ _EVENT, _SORTED = 30, 80  # an event that is mined; one that is sorted in memory
 _DISK = 60
 _SECONDS, _SECONDS_STITCHED = 6e-6, 10e-6
 
-_MOST, _FEWEST = 20_000_000, 500_000  # events that are sorted in memory
+_FEWEST = 500_000  # events that are sorted in memory
 _COUNTED = 1 << 20  # bytes of a text file in which lines are counted
 _PACKED = 10  # times smaller is a compressed text
 
@@ -74,8 +75,8 @@ class Estimate:
     def events_in_memory(self, limit: int | None) -> int:
         """Return how many events may be sorted in memory at once."""
         if limit is None:
-            return _MOST
-        return int(min(_MOST, max(_FEWEST, (_USED * limit - self.memory) / _SORTED)))
+            return IN_MEMORY
+        return int(min(IN_MEMORY, max(_FEWEST, (_USED * limit - self.memory) / _SORTED)))
 
 
 def estimate(config: Config) -> Estimate:

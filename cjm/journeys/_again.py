@@ -13,7 +13,7 @@ import polars as pl
 from cjm.journeys._arrays import EventArrays, joined
 from cjm.journeys._bucket import MemoryBucket
 from cjm.journeys._build import events_of
-from cjm.journeys._collect import Collector
+from cjm.journeys._collect import IN_MEMORY, Collector
 from cjm.journeys._core import Journeys
 from cjm.journeys._order import ordered
 from cjm.journeys._store import StoredBucket
@@ -102,7 +102,7 @@ def journeys_again(
     *,
     person: str | None = None,
     touched: pl.Series,
-    in_memory: int,
+    in_memory: int = IN_MEMORY,
 ) -> Journeys | None:
     """Sort and code the events of some persons anew; those of all others are as they were.
 

@@ -11,7 +11,7 @@ import polars as pl
 from cjm.durations import Duration
 from cjm.errors import ArgumentError, InputError
 from cjm.journeys._bucket import Bucket
-from cjm.journeys._collect import Collector, Persons
+from cjm.journeys._collect import IN_MEMORY, Collector, Persons
 from cjm.journeys._core import Journeys
 from cjm.journeys._order import ordered
 from cjm.journeys._sessions import SessionRule, session_rule
@@ -32,7 +32,7 @@ def build_journeys(
     start_on: Sequence[str] = (),
     end_on: Sequence[str] = (),
     day_in: str | None = None,
-    in_memory: int = 20_000_000,
+    in_memory: int = IN_MEMORY,
 ) -> Journeys:
     """Sort and code the events of a log by person, and cut them into sessions.
 

@@ -22,10 +22,11 @@ from cjm.journeys._bucket import Bucket, MemoryBucket
 from cjm.journeys._order import Unordered, inverse
 from cjm.journeys._store import StoredBucket, write_bucket
 
-__all__ = ["Collector", "Persons"]
+__all__ = ["IN_MEMORY", "Collector", "Persons"]
 
 IntArray = npt.NDArray[np.int64]
 
+IN_MEMORY = 20_000_000  # events that are sorted at once
 _AT_ONCE = 4_000_000  # events that are put aside together once there are so many
 _OWN = ("person", "time", "channel", "event", "__known")
 _BUCKETS = 6  # bits of the person number that name a bucket: 64 of them
