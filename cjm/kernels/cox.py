@@ -115,6 +115,10 @@ def _time(  # type: ignore[no-untyped-def]
     for term in range(terms):
         f = term / terms
         s = sums[p] - f * dead[p]
+        if not s > 0.0:  # so far out that nothing is left of the risks but rounding: no step ends here
+            hazard[k] = 0.0
+            tied[k] = 0.0
+            return -np.inf
         loglik -= scale[k] * each * np.log(s)
         b0 += each / s
         b1 += each * f / s

@@ -107,6 +107,20 @@ def test_likelihood_gradient_and_information_follow_the_definition(rows, beta, e
     assert scores[:, 1].sum() == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.parametrize("few", [True, False])
+def test_a_step_so_far_out_that_risks_vanish_is_no_error(few, monkeypatch):
+    # at time 2 the row with the whole risk of time 3 begins: what stays is lost in rounding
+    start, stop, event = np.array([2.0, 0.0, 1.5]), np.array([3.0, 2.0, 3.0]), np.array([True, True, False])
+    sets = RiskSets.build(start, stop, event, None, None)
+    x = np.array([0.5, -0.5, -0.5])
+    covariates = Covariates.build(lambda j: x, 1, sets.row, sets.weight, np.arange(3), event)
+    if not few:
+        monkeypatch.setattr("cjm.survival._likelihood._TABLE", 0)
+    likelihood = Likelihood(sets, covariates, True)
+    assert np.isfinite(likelihood.scan(np.array([1.0])).loglik)
+    assert likelihood.scan(np.array([1_000.0])).loglik == -np.inf
+
+
 @pytest.mark.parametrize("ties", ["efron", "breslow"])
 def test_agrees_with_lifelines_on_right_censored_data(ties):
     from lifelines import CoxPHFitter
