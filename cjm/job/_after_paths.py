@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
 
 import numpy as np
 import polars as pl
@@ -25,26 +24,12 @@ _MONTH = "30d"
 Tables = dict[str, pl.DataFrame]
 
 
-@dataclass(frozen=True)
-class _Row:
-    """What ``when`` says of one path, within the horizon."""
-
-    term: str
-    persons: int
-    churned: int
-    horizon: float
-    excess: float
-    lower: float
-    upper: float
-    act_by: float | None
-    act_by_lower: float | None
-    act_by_upper: float | None
-    constant_p: float | None
-
-
-_SCHEMA = {
-    name: pl.String if name == "term" else pl.Int64 if name in ("persons", "churned") else pl.Float64
-    for name in _Row.__annotations__
+_WHEN = {
+    "term": pl.String,
+    "persons": pl.Int64,
+    "churned": pl.Int64,
+    **dict.fromkeys(("horizon", "excess", "lower", "upper"), pl.Float64),
+    **dict.fromkeys(("act_by", "act_by_lower", "act_by_upper", "constant_p"), pl.Float64),
 }
 
 
@@ -90,26 +75,20 @@ def after_paths(
     clear = clear.sort(pl.col("z").abs(), descending=True, maintain_order=True).head(_PATHS)
     if subjects.churn.kind == "inactive" or clear.is_empty():
         return {}, []
-    parts: dict[str, list[pl.DataFrame]] = {}
+    found: list[Tables] = []
     notes: list[str] = []
-    rows: list[_Row] = []
     horizon = _horizon(subjects)
     for (where,), of_part in clear.group_by("tested_on", maintain_order=True):
         seen = (journeys, subjects) if where == "everyone" else the_other_half(journeys, subjects)
+        ours = {term: patterns[term] for term in of_part["term"]}
         try:
             more = of_part.filter(pl.col("hazard_ratio") > 1)["term"]
-            rows += [_followed(*seen, term, patterns[term], covariates, horizon, parts) for term in more]
-            found = landmark(seen[1], seen[0], {term: patterns[term] for term in of_part["term"]}, at=window)
+            found += [_followed(*seen, term, ours[term], covariates, horizon) for term in more]
+            found.append(_with_and_without(*seen, ours, window))
         except InputError as error:
             notes.append(f"What comes after the paths measured on {where} could not be followed in full: {error}")
-            continue
-        parts.setdefault("path_curves", []).append(found.frame.rename({"path": "term"}))
-        tests = found.test.rename({"path": "term"}).with_columns(landmark=pl.lit(to_us(window) / DAY_US))
-        parts.setdefault("path_tests", []).append(tests)
-    tables = {name: pl.concat(frames) for name, frames in parts.items()}
-    if rows:
-        tables["when"] = pl.DataFrame([astuple(row) for row in rows], schema=_SCHEMA, orient="row")
-    return tables, notes
+    names = dict.fromkeys(name for tables in found for name in tables)
+    return {name: pl.concat(tables[name] for tables in found if name in tables) for name in names}, notes
 
 
 def came_true(journeys: Journeys, subjects: Subjects, model: PathHazard, *, smallest: int) -> tuple[Tables, list[str]]:
@@ -128,7 +107,7 @@ def came_true(journeys: Journeys, subjects: Subjects, model: PathHazard, *, smal
         judged = judged.filter(pl.col("exit").to_physical() > test.end - to_us(_MONTH))
     groups = min(max(judged.height // (2 * smallest), 2), _MOST_GROUPS)
     try:
-        found = model.fit(journeys, train).validate(test, horizon=_MONTH, groups=groups)
+        found = PathHazard(**model.get_params()).fit(journeys, train).validate(test, horizon=_MONTH, groups=groups)
     except InputError as error:
         return {}, [f"Whether predicted risks come true could not be seen: {error}"]
     horizon = pl.lit(found.horizon).alias("horizon")
@@ -158,18 +137,29 @@ def _median_days(subjects: Subjects) -> float:
 
 
 def _followed(
-    journeys: Journeys,
-    subjects: Subjects,
-    term: str,
-    pattern: Pattern,
-    covariates: Sequence[str],
-    horizon: str,
-    parts: dict[str, list[pl.DataFrame]],
-) -> _Row:
+    journeys: Journeys, subjects: Subjects, term: str, pattern: Pattern, covariates: Sequence[str], horizon: str
+) -> Tables:
+    """Return what ``when`` says of one path: a row of the whole, the curve of the excess, and the stretches."""
     found = when(subjects, journeys, {term: pattern}, horizon=horizon, adjust=covariates)
-    for name, frame in (("when_excess", found.excess), ("when_stretches", found.frame)):
-        parts.setdefault(name, []).append(frame.select(pl.lit(term).alias("term"), pl.all()))
-    day, excess, lower, upper = found.excess.select("day", "excess", "lower", "upper").row(-1)
-    churned = int(found.frame.filter(pl.col("until").is_not_null())["churned"].sum())
     early, late = found.act_by_interval or (None, None)
-    return _Row(term, found.persons, churned, day, excess, lower, upper, found.act_by, early, late, found.constant_p)
+    last = found.excess.row(-1, named=True)
+    row = {
+        "term": term,
+        "persons": found.persons,
+        "churned": found.frame.filter(pl.col("until").is_not_null())["churned"].sum(),
+        "horizon": last["day"],
+        **{name: last[name] for name in ("excess", "lower", "upper")},
+        "act_by": found.act_by,
+        "act_by_lower": early,
+        "act_by_upper": late,
+        "constant_p": found.constant_p,
+    }
+    named = [frame.select(pl.lit(term).alias("term"), pl.all()) for frame in (found.excess, found.frame)]
+    return {"when": pl.DataFrame([row], schema=_WHEN), "when_excess": named[0], "when_stretches": named[1]}
+
+
+def _with_and_without(journeys: Journeys, subjects: Subjects, paths: Mapping[str, Pattern], window: str) -> Tables:
+    """Return curves from the landmark, and their tests."""
+    found = landmark(subjects, journeys, paths, at=window)
+    tests = found.test.with_columns(landmark=pl.lit(to_us(window) / DAY_US))
+    return {"path_curves": found.frame.rename({"path": "term"}), "path_tests": tests.rename({"path": "term"})}

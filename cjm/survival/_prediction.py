@@ -24,11 +24,10 @@ def per_event(base: pl.DataFrame) -> pl.DataFrame:
 
 def latest_events(journeys: Journeys, frame: pl.DataFrame, moment: int) -> tuple[IntArray, IntArray]:
     """Return time and number of each subject's last event up to ``moment`` (number 0: none)."""
-    events = numbered_events(journeys, frame)
-    known = events.time <= moment
+    long_ago, now = np.full(frame.height, np.iinfo(np.int64).min), np.full(frame.height, moment, dtype=np.int64)
+    subject, times, numbers = numbered_events(journeys, frame, long_ago, now)
     time, number = np.zeros(frame.height, dtype=np.int64), np.zeros(frame.height, dtype=np.int64)
-    time[events.subject[known]] = events.time[known]  # in order of time, so that the last one stays
-    number[events.subject[known]] = events.number[known]
+    time[subject], number[subject] = times, numbers  # in order of time, so that the last one stays
     return time, number
 
 

@@ -151,31 +151,31 @@ def path_rows(frame: pl.DataFrame, first: IntArray) -> PathRows:
 
 def event_rows(journeys: Journeys, frame: pl.DataFrame, gap: int) -> EventRows:
     """Return the events of subjects from entry on that were observed for ``gap`` before the subject's exit."""
-    every = numbered_events(journeys, frame)
-    entry = frame["entry"].to_physical().to_numpy()[every.subject]
-    exit_ = frame["exit"].to_physical().to_numpy()[every.subject]
-    kept = (every.time >= entry) & (every.time + gap <= exit_)
-    last = frame["churned"].to_numpy()[every.subject] & (every.time + gap == exit_)
-    return EventRows(every.subject[kept], every.time[kept], every.number[kept], last[kept])
+    entry, exit_ = (frame[name].to_physical().to_numpy() for name in ("entry", "exit"))
+    subject, time, number = numbered_events(journeys, frame, entry, exit_ - gap)
+    return EventRows(subject, time, number, frame["churned"].to_numpy()[subject] & (time + gap == exit_[subject]))
 
 
-def numbered_events(journeys: Journeys, frame: pl.DataFrame) -> EventRows:
-    """Return all instants at which a subject acted, numbered by person; ``silent`` is not filled in (all false)."""
-    subject, time, numbers = [], [], []
+def numbered_events(
+    journeys: Journeys, frame: pl.DataFrame, earliest: IntArray, latest: IntArray
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Return subject, time and number of the instants at which subjects acted, within the times given for each.
+
+    They are numbered by person, from their first on; events at one instant are one.
+    """
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.spells import number_events
+
+    limits = as_array(earliest, np.int64), as_array(latest, np.int64)
+    parts = []
     for bucket in journeys.buckets():
         arrays = bucket.arrays
         place = places_in_sorted(frame["person"].to_numpy(), arrays.person)
-        row = arrays.person_row
-        fresh = np.ones(len(row), dtype=bool)
-        fresh[1:] = (row[1:] != row[:-1]) | (arrays.time[1:] != arrays.time[:-1])
-        counted = np.cumsum(fresh)
-        number = counted - counted[arrays.offsets[:-1]][row] + 1
-        ours = np.flatnonzero(fresh & (place[row] >= 0))
-        subject.append(place[row[ours]])
-        time.append(arrays.time[ours])
-        numbers.append(number[ours])
-    every = np.concatenate(subject)
-    return EventRows(every, np.concatenate(time), np.concatenate(numbers), np.zeros(len(every), dtype=bool))
+        found = np.empty((3, len(arrays.time)), dtype=np.int64)
+        count = number_events(arrays.time, arrays.offsets, place, *limits, *found)
+        parts.append(found[:, :count])
+    subject, time, number = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+    return subject, time, number
 
 
 def at_events(frame: pl.DataFrame, rows: EventRows, occurrences: pl.DataFrame, names: Sequence[str]) -> FloatArray:

@@ -190,7 +190,7 @@ def time_tables(subjects: Subjects, group: IntArray) -> Tables:
     origin = origins(frame)
     entry, exit_ = (frame[name].to_physical().to_numpy() for name in ("entry", "exit"))
     begins, ends = (entry - origin).astype(np.float64), (exit_ - origin).astype(np.float64)
-    sets = RiskSets.build(begins, ends, frame["churned"].to_numpy(), group, None)
+    sets = RiskSets.build(begins, ends, frame["churned"].to_numpy(), group if group.any() else None, None)
     times = sets.times.astype(np.int64)
     until = np.zeros(frame.height, dtype=np.int64)
     until[sets.row] = 2 * (sets.last.astype(np.int64) + 1) + sets.event

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from survival_worlds import DAY, journeys_of_arrays, silent_world
 
+import cjm
 from cjm.survival import Churn, PathHazard, cox, subjects
 from cjm.survival._rows import event_rows, first_numbers
 from cjm.survival._silence import fit_silence
@@ -70,6 +71,18 @@ def test_rows_are_the_events_that_were_watched_for_the_gap():
     )
     # person 1 is gone 10 days after day 3 (the return counts no more); 3 was not watched for 10 days
     assert found == [(1, 0, 1, False), (1, 3, 2, True), (2, 1, 1, True)]
+
+
+def test_rows_do_not_depend_on_buckets(tmp_path):
+    journeys = silent_world(1, 200)
+    journeys.write(tmp_path / "store", bucket_events=300)
+    stored = cjm.open_journeys(tmp_path / "store")
+    assert sum(1 for _ in stored.buckets()) > 2
+    people = subjects(journeys, GAP)
+    whole, parts = (event_rows(given, people.frame, people.churn.gap) for given in (journeys, stored))
+    for name in ("subject", "time", "number", "silent"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
+    assert len(whole.time) > 500
 
 
 def test_pools_of_event_numbers_hold_enough_churn():
