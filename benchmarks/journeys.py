@@ -71,7 +71,10 @@ PEERS = [
 
 
 def interpreter(script: str, envs: Path) -> Path | str:
-    """Return the Python of a peer, in an environment that is made if it is not there or its pins have changed."""
+    """Return the Python of a peer, in an environment that is made if it is not there or its pins have changed.
+
+    A first line such as ``# python3.10`` in the file of pins asks for another Python than this one.
+    """
     pins = HERE / "peers" / f"{script}.txt"
     if not pins.exists():
         return sys.executable
@@ -79,7 +82,11 @@ def interpreter(script: str, envs: Path) -> Path | str:
     python = env / "bin" / "python"
     done = env / "installed"
     if not done.exists():
-        venv.create(env, with_pip=True, clear=True)
+        other = re.match(r"# (python3\.\d+)\n", pins.read_text())
+        if other:
+            subprocess.run([other[1], "-m", "venv", "--clear", env], check=True)
+        else:
+            venv.create(env, with_pip=True, clear=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", pins], check=True)
         done.touch()
     return python

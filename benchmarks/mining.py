@@ -6,10 +6,12 @@ Everybody gets the same file of rows and the same smallest count: see SETS. A pe
 rows once, which compiles and imports, then reads the file and mines. Printed are the median CPU seconds (user and
 system, all threads) and wall seconds of the call alone, the highest resident memory of the process during it, the CPU
 seconds as a multiple of ours, how many patterns there are, and whether they and their counts are the same as ours. A
-call is not repeated once a minute is over, and one that takes more than 300 s or 8 GB is stopped. SPMF is timed as a
-whole, with reading and writing. ``cjm, 4 threads`` is for the wall time. Itemsets and rules: ``mining_itemsets.py``.
+call is not repeated once a minute is over, and one that takes more than 300 s or 8 GB is stopped. SPMF needs its jar
+and is timed as a whole, with reading and writing. ``cjm, 4 threads`` is for the wall time. Where an answer is another,
+it is told how many patterns are missing, too many, or have another count. Itemsets and rules: ``mining_itemsets.py``.
 
 Public sets are read from the folder of shared data (``--shared``); journeys are made by the generator that lies there.
+Baskets are made here; in them several items are there at one time, and steps are sets, which not everybody can.
 """
 
 from __future__ import annotations
@@ -20,16 +22,18 @@ import importlib.util
 import math
 import os
 import platform
-import resource
 import subprocess
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from journeys import interpreter, watch
 
 HERE = Path(__file__).parent
@@ -42,6 +46,8 @@ SETS = {
     "journeys 100k, 1 %": (100_000, 0.01),
     "journeys 1M, 2 %": (1_000_000, 0.02),
     "journeys 1M, 1 %": (1_000_000, 0.01),
+    "baskets, 5 %": ("", 0.05),
+    "baskets, 2 %": ("", 0.02),
 }
 
 
@@ -52,20 +58,34 @@ class Peer:
     name: str
     script: str
     threads: int = 1
+    baskets: bool = False
 
 
 PEERS = [
-    Peer("cjm", "with_cjm_sequences"),
-    Peer("cjm, 4 threads", "with_cjm_sequences", 4),
+    Peer("cjm", "with_cjm_sequences", baskets=True),
+    Peer("cjm, 4 threads", "with_cjm_sequences", 4, baskets=True),
     Peer("prefixspan", "with_prefixspan"),
     Peer("seq2pat", "with_seq2pat"),
-    Peer("pycspade", "with_pycspade"),
+    Peer("pycspade", "with_pycspade", baskets=True),
+    Peer("SPMF PrefixSpan", "", baskets=True),
 ]
 
 
+def made_baskets(persons: int = 20_000, kinds: int = 200) -> Iterator[str]:
+    """Yield a line a person: some 9 times with some 4 of 200 items each, the first of which are in most, and -1."""
+    draw = np.random.default_rng(1)
+    chance = 1 / np.arange(1, kinds + 1) ** 0.9
+    for times in 1 + draw.poisson(8, persons):
+        sizes = 1 + draw.poisson(3, times)
+        items = np.split(draw.choice(kinds, sizes.sum(), p=chance / chance.sum()), np.cumsum(sizes)[:-1])
+        yield " ".join(" ".join(map(str, np.unique(at_once))) + " -1" for at_once in items)
+
+
 def write_rows(source: str | int, shared: Path, path: Path) -> int:
-    """Write the rows of a public set, or of so many made journeys; return how many there are."""
-    if isinstance(source, str):
+    """Write the rows of a public set, of so many made journeys, or of baskets; return how many there are."""
+    if source == "":
+        lines = list(made_baskets())
+    elif isinstance(source, str):
         with gzip.open(shared / "data" / "sequences" / f"{source}.spmf.gz", "rt") as file:
             lines = [" ".join(word for word in line.split() if not word.startswith("-")) for line in file]
     else:
@@ -90,25 +110,44 @@ def answer(path: Path) -> dict[tuple[int, ...], int]:
         return {tuple(items): count for count, *items in found}
 
 
-def by_spmf(jar: Path, rows: Path, out: Path, share: float) -> dict[str, Any]:
+def by_spmf(jar: Path | None, rows: Path, out: Path, share: float) -> dict[str, Any]:
     """Mine with the Java program; its rows and patterns have other separators."""
+    if jar is None:
+        return {"missing": "no jar (--spmf)"}
     given, told = out.with_suffix(".spmf"), out.with_suffix(".told")
+    together = False
     with rows.open() as file, given.open("w") as spmf:
         for line in file:
-            spmf.write("".join(f"{word} -1 " for word in line.split()) + "-2\n")
-    before, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+            together |= "-1" in line
+            spmf.write(f"{line.strip()} -2\n" if together else "".join(f"{word} -1 " for word in line.split()) + "-2\n")
     command = ["java", "-Xmx7g", "-jar", str(jar), "run", "PrefixSpan", str(given), str(told), f"{100 * share}%"]
+    wall = time.perf_counter()
     try:
-        subprocess.run(command, check=True, capture_output=True, timeout=300)
-    except (OSError, subprocess.SubprocessError) as error:
-        return {"missing": f"failed: {type(error).__name__}"}
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    except OSError as error:
+        return {"missing": f"failed: {error.strerror}"}
+    alarm = threading.Timer(300, child.kill)
+    alarm.start()
+    _, status, used = os.wait4(child.pid, 0)
+    alarm.cancel()
+    if status or not told.exists():
+        return {"missing": f"failed or took more than 300 s (status {status})"}
     with told.open() as file, out.open("w") as lines:
         for line in file:
             items, count = line.split("#SUP:")
-            lines.write(" ".join([count.strip(), *(word for word in items.split() if word != "-1")]) + "\n")
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"cpu": cpu, "wall": time.perf_counter() - wall, "peak": after.ru_maxrss / 1024}
+            words = items.split()[:-1] if together else [word for word in items.split() if word != "-1"]
+            lines.write(" ".join([count.strip(), *words]) + "\n")
+    wall = time.perf_counter() - wall
+    return {"cpu": used.ru_utime + used.ru_stime, "wall": wall, "peak": used.ru_maxrss / 1024}
+
+
+def compared(found: dict[tuple[int, ...], int], expected: dict[tuple[int, ...], int]) -> str:
+    """Say whether answers are the same, and if not what is wrong with the first."""
+    if found == expected:
+        return "yes"
+    other = sum(expected.get(pattern, count) != count for pattern, count in found.items())
+    missing, surplus = len(expected.keys() - found.keys()), len(found.keys() - expected.keys())
+    return f"NO: {missing:,} missing, {surplus:,} too many, {other:,} other counts"
 
 
 def mine(peer: Peer, rows: Path, out: Path, min_count: int, given: argparse.Namespace) -> dict[str, Any]:
@@ -116,7 +155,7 @@ def mine(peer: Peer, rows: Path, out: Path, min_count: int, given: argparse.Name
     os.environ["CJM_BENCHMARK_THREADS"] = str(peer.threads)
     try:
         python = str(interpreter(peer.script, given.envs))
-    except subprocess.CalledProcessError:
+    except (OSError, subprocess.CalledProcessError):
         return {"missing": "cannot be installed here"}
     command = [python, str(HERE / "peers" / f"{peer.script}.py"), str(rows), str(out), str(min_count)]
     lines, why = watch([*command, "--runs", str(given.runs)], out.with_suffix(".jsonl"))
@@ -146,14 +185,16 @@ def main() -> None:
             min_count = math.ceil(share * write_rows(source, given.shared, rows) - 1e-9)
             expected = cpu = None
             label = name if "%" in name else f"{name}, {100 * share:g} %"
-            for peer in [*peers, *([Peer("SPMF PrefixSpan", "")] if given.spmf else [])]:
+            for peer in peers:
+                if source == "" and not peer.baskets:
+                    continue
                 out = Path(folder) / f"{peer.name}.txt"
                 took = mine(peer, rows, out, min_count, given) if peer.script else by_spmf(given.spmf, rows, out, share)
                 if "missing" in took:
                     print(f"| {label} | {peer.name} | | | | | | {took['missing']} |", flush=True)
                     continue
                 found = answer(out)
-                same = "" if expected is None else ("yes" if found == expected else "NO")
+                same = "" if expected is None else compared(found, expected)
                 expected, cpu = expected or found, cpu or took["cpu"]
                 cells = [f"{took['cpu']:.3f}", f"{took['wall']:.3f}", f"{took['peak']:.0f}", f"{took['cpu'] / cpu:.1f}"]
                 print(f"| {' | '.join([label, peer.name, *cells, f'{len(found):,}', same])} |", flush=True)

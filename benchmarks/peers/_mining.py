@@ -1,6 +1,7 @@
 """What every miner of sequences does alike: read the rows, mine, time the call alone, write the patterns.
 
-Standard library only. A row is a line of whole numbers; a pattern is a line of its count and its items.
+Standard library only. A row is a line of whole numbers; a pattern is a line of its count and its items. Where a row
+holds -1, that ends the items at one time; in a pattern it stands between steps of which one has several items.
 """
 
 from __future__ import annotations
@@ -12,7 +13,20 @@ from typing import Any
 
 from _common import tell, timed
 
-Pattern = tuple[int, Iterable[int]]
+Pattern = tuple[int, Iterable[Iterable[int]]]
+
+
+def baskets_of(row: list[int]) -> list[list[int]]:
+    """Return the items at each time."""
+    if -1 not in row:
+        return [[item] for item in row]
+    baskets: list[list[int]] = [[]]
+    for item in row[:-1]:
+        if item < 0:
+            baskets.append([])
+        else:
+            baskets[-1].append(item)
+    return baskets
 
 
 def serve(
@@ -28,13 +42,16 @@ def serve(
     parser.add_argument("--runs", type=int, default=3)
     given = parser.parse_args()
     tell(begin="load")
-    small = load([[1, 2, 3], [1, 3]])
-    mine(small, 2)  # compile and import
     with given.rows.open() as file:
-        data = load([list(map(int, line.split())) for line in file])
+        rows = [list(map(int, line.split())) for line in file]
+    together = any(-1 in row for row in rows)
+    small = [[1, 2, 3], [1, 3], [2, 3]]
+    mine(load([[1, -1, 2, 3, -1], [1, -1, 3, -1], [2, -1, 3, -1]] if together else small), 2)  # compile and import
+    data = load(rows)
     tell(begin="mine")
     answer, took = timed(lambda: mine(data, given.min_count), given.runs)
     with given.out.open("w") as file:
-        for count, items in patterns(answer):
-            file.write(" ".join(map(str, [count, *items])) + "\n")
+        for count, steps in patterns(answer):
+            joined = (" -1 " if together else " ").join(" ".join(map(str, sorted(step))) for step in steps)
+            file.write(f"{count} {joined}\n")
     tell(name="mine", **took)

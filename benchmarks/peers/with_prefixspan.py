@@ -15,4 +15,4 @@ def mine(rows: list[list[int]], min_count: int) -> Any:
 
 
 if __name__ == "__main__":
-    serve(lambda rows: rows, mine, lambda found: found)
+    serve(lambda rows: rows, mine, lambda found: ((count, [[item] for item in items]) for count, items in found))

@@ -13,4 +13,8 @@ def mine(rows: list[list[int]], min_count: int) -> Any:
 
 
 if __name__ == "__main__":
-    serve(lambda rows: [row for row in rows if row], mine, lambda found: ((row[-1], row[:-1]) for row in found))
+    serve(
+        lambda rows: [row for row in rows if row],
+        mine,
+        lambda found: ((row[-1], [[item] for item in row[:-1]]) for row in found),
+    )
