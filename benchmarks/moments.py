@@ -247,6 +247,13 @@ def ninety_nine() -> dict[str, str]:
     return many
 
 
+def drawn() -> dict[str, str]:
+    """Return ninety-nine patterns of three of the other touchpoints, drawn at random."""
+    rng = np.random.default_rng(5)
+    steps = [rng.choice(np.arange(8, 64), 3) for _ in range(99)]
+    return {f"r{k}": f"x:e{a:02d} -> x:e{b:02d} within 3d -> x:e{c:02d} within 1d" for k, (a, b, c) in enumerate(steps)}
+
+
 def kernel(folder: Path, runs: int) -> None:
     """Print events a core-second of the kernel alone, on one thread, over events that are in memory as letters."""
     import cjm
@@ -254,8 +261,12 @@ def kernel(folder: Path, runs: int) -> None:
 
     journeys = cjm.open_journeys(folder / "store")
     arrays = journeys.arrays
-    three = {"visit": VISIT, "failing": FAILING, "broke": "x:atm_nofunds[value >= 0]"}
-    for title, texts in (("three", three), ("ninety-nine", ninety_nine())):
+    asked = {
+        "three": {"visit": VISIT, "failing": FAILING, "broke": "x:atm_nofunds[value >= 0]"},
+        "ninety-nine": ninety_nine(),
+        "ninety-nine random": drawn(),
+    }
+    for title, texts in asked.items():
         patterns = named_patterns(texts)
         program = compile_patterns(list(patterns), tables_of(patterns), Compiler(journeys))
         letters = program.letters(arrays.code, 0, len(arrays.code))

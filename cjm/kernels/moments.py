@@ -10,10 +10,10 @@ __all__ = ["running"]
 
 
 @kernel
-def running(offsets, time, starts, amount, since, until, value, out):  # type: ignore[no-untyped-def]
-    """Add ``amount`` up within a person and period, in the order of events.
+def running(offsets, time, starts, counts, amount, since, until, value, out):  # type: ignore[no-untyped-def]
+    """Add ``amount`` of the events that count up within a person and period, in the order of events; NaN adds nothing.
 
-    Signature: (int64[:], int64[:], int64[:], float64[:], int64[:], int64[:], float64[:], float64[:]) -> None.
+    Signature: (int64[:], int64[:], int64[:], bool[:], float64[:], int64[:], int64[:], float64[:], float64[:]) -> None.
 
     ``starts`` are the instants where periods begin, from before the first event to after the last. ``since``, ``until``
     and ``value`` hold for each person the period at hand and the sum in it, before and after; ``out`` gets the sum as
@@ -29,6 +29,7 @@ def running(offsets, time, starts, amount, since, until, value, out):  # type: i
             while time[i] >= starts[place + 1]:
                 place += 1
                 total = 0.0
-            total += amount[i]
+            if counts[i] and not np.isnan(amount[i]):
+                total += amount[i]
             out[i] = total
         since[person], until[person], value[person] = starts[place], starts[place + 1], total

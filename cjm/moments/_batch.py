@@ -34,16 +34,10 @@ def checked(events: pl.DataFrame | pl.LazyFrame, needs: Sequence[str]) -> pl.Dat
             f"column 'time' is {dtype}, not a time with a zone", where="Watch, events", hint="Such as journeys.frame"
         )
     text = [name for name in columns if name in _TEXT or isinstance(schema[name], (pl.Categorical, pl.Enum))]
-    frame = (
-        events.lazy()
-        .select(columns)
-        .with_columns(
-            pl.col("time").dt.convert_time_zone("UTC").cast(TIME),
-            pl.col("person").cast(pl.Int64),
-            pl.col(text).cast(pl.String),
-        )
-        .collect()
-    )
+    types = pl.Schema({"person": pl.Int64(), "time": TIME, **dict.fromkeys(text, pl.String())})
+    frame = events.select(columns).collect() if isinstance(events, pl.LazyFrame) else events.select(columns)
+    if any(schema[name] != dtype for name, dtype in types.items()):
+        frame = frame.with_columns(pl.col("time").dt.convert_time_zone("UTC")).cast(types)
     for name in _COLUMNS:
         if frame[name].null_count():
             raise InputError.at(

@@ -24,6 +24,7 @@ __all__ = ["NEVER", "Attributes", "Running", "as_of", "figures"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 NEVER = -(1 << 62)  # before every time
 _FEW = 20_000  # events that plain Python adds up while the compiler would still be starting
@@ -162,8 +163,8 @@ def figures(
         if len(arrays.time):
             days = (int(arrays.time.min()) // DAY_US, int(arrays.time.max()) // DAY_US)
             starts = _starts(figure.every, figure.time_zone, *days)
-            amount = _amounts(figure, view, compiler)
-            sums = _add(arrays.offsets, arrays.time, starts, amount, (since, until, value))
+            counts, amount = _amounts(figure, view, compiler)
+            sums = _add(arrays.offsets, arrays.time, starts, counts, amount, (since, until, value))
         columns.append(pl.Series(figure.name, sums).cast(figure.dtype))
         keep = np.flatnonzero((value != 0) & (until > complete + 1))
         rows = np.zeros((len(keep), held.shape[1]), dtype=np.int64)
@@ -179,7 +180,8 @@ def _starts(every: str, time_zone: str, first: int, last: int) -> IntArray:
     return periods(every, time_zone, first * DAY_US, (last + 1) * DAY_US - 1).starts
 
 
-def _amounts(figure: Running, view: Journeys, compiler: Compiler) -> npt.NDArray[np.float64]:
+def _amounts(figure: Running, view: Journeys, compiler: Compiler) -> tuple[Flags, FloatArray]:
+    """Return which events count, and what they add; NaN stands for nothing."""
     what = Pattern.parse(figure.of).steps[0].what
     chosen = np.zeros(max(len(compiler.code), 1), dtype=bool)
     chosen[compiler.codes(what, f"figure {figure.name!r}")] = True
@@ -187,30 +189,31 @@ def _amounts(figure: Running, view: Journeys, compiler: Compiler) -> npt.NDArray
     if what.tests:
         counts &= compiler.events(what.tests, f"figure {figure.name!r}")
     if figure.value is None:
-        return counts.astype(np.float64)
+        return counts, counts.astype(np.float64)
     column = view.attribute(figure.value)
     if not column.dtype.is_numeric():
         raise ArgumentError.at(f"attribute {figure.value!r} is {column.dtype}", where=f"figure {figure.name!r}")
-    amounts = np.zeros(len(counts))
-    rows = np.flatnonzero(counts)
-    values = column.cast(pl.Float64).to_numpy()[rows]  # null becomes NaN
-    amounts[rows] = np.where(np.isnan(values), 0.0, values)
-    return amounts
+    return counts, column.cast(pl.Float64).to_numpy()  # null becomes NaN
 
 
 def _add(
-    offsets: IntArray, time: IntArray, starts: IntArray, amount: FloatArray, held: tuple[IntArray, IntArray, FloatArray]
+    offsets: IntArray,
+    time: IntArray,
+    starts: IntArray,
+    counts: Flags,
+    amount: FloatArray,
+    held: tuple[IntArray, IntArray, FloatArray],
 ) -> FloatArray:
     """Return the sums as of each event; ``held`` are the period at hand (from, to) and the sum in it of each person."""
     out = np.empty(len(time))
     if _plainly(len(time)):
-        _add_plainly(offsets, time, starts, amount, *held, out)
+        _add_plainly(offsets, time, starts, np.where(counts & ~np.isnan(amount), amount, 0.0), *held, out)
         return out
     from cjm.kernels._jit import as_array
     from cjm.kernels.moments import running
 
     offsets, time, starts = (as_array(array, np.int64) for array in (offsets, time, starts))
-    running(offsets, time, starts, as_array(amount, np.float64), *held, out)
+    running(offsets, time, starts, as_array(counts, np.bool_), as_array(amount, np.float64), *held, out)
     return out
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -11,7 +13,8 @@ import cjm
 from cjm.contracts import CONTRACTS
 from cjm.errors import ArgumentError
 from cjm.journeys import journeys_from_frame
-from cjm.moments import Moment, detect
+from cjm.matching import near_misses
+from cjm.moments import Moment, Running, detect
 from cjm.patterns import Pattern
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -47,6 +50,25 @@ def test_an_absence_says_when_it_was_certain() -> None:
         (2, START + timedelta(days=5))
     ]
     assert found["moment"].to_list() == ["offer", "offer", "quiet"]
+
+
+def test_many_buckets_give_what_one_gives(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    time = START + timedelta(hours=1) * pl.Series(rng.integers(0, 900, 2_000))
+    event = pl.Series(["offer", "visit", "home"])[rng.integers(0, 3, 2_000)]
+    frame = pl.DataFrame({"person": rng.integers(0, 60, 2_000), "time": time, "channel": "web", "event": event})
+    whole = journeys_from_frame(frame.sort("time", maintain_order=True), gap=1)
+    whole.write(tmp_path / "store", bucket_events=100)
+    stored = cjm.open_journeys(tmp_path / "store")
+    assert len(list(stored.buckets())) > 10
+    visits = Running("visits", "web:visit")
+    moments = [OFFER, QUIET, Moment("third", "web:offer[visits >= 3]")]
+    found = detect(stored, moments, context=[visits])
+    assert set(found["moment"]) == {"offer", "quiet", "third"}
+    assert found.equals(detect(whole, moments, context=[visits]))
+    patterns = {moment.name: moment.pattern for moment in moments[:2]}
+    assert cjm.find(stored, patterns).equals(cjm.find(whole, patterns))
+    assert near_misses(stored, patterns).equals(near_misses(whole, patterns))
 
 
 def test_no_moments() -> None:
