@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from small_run import digests, small_run
 
 from cjm import job
 from cjm.errors import ArgumentError, InputError
-from cjm.job import _memory
+from cjm.job import _memory, _work
 from cjm.job._memory import bytes_of, estimate
 
 EVENTS = 2_000_000
@@ -59,6 +60,23 @@ def test_the_limit_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(_memory, "_MOST", 20)  # events in memory
     job.run(config, memory="4GB")
     assert digests(tmp_path / "out") == whole
+
+
+def test_a_table_in_parts_is_the_same_however_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_work, "_GROUP", 7_000)
+    numbers = pl.Series("number", range(30_000))
+    table = pl.DataFrame([numbers, (numbers % 97).cast(pl.String).alias("text"), (numbers / 7).alias("half")])
+    table = table.with_columns(half=pl.when(pl.col("number") % 5 > 0).then("half"))
+    written = []
+    for cut in (30_000, 7_000, 999, 28_000):
+        file = io.BytesIO()
+        _work._write_parts(file, table.iter_slices(cut))
+        written.append(file.getvalue())
+    assert pl.read_parquet(written[0]).equals(table)
+    assert set(written) == {written[0]}
+    nothing = io.BytesIO()
+    _work._write_parts(nothing, [table.clear(), table.clear()])
+    assert pl.read_parquet(nothing.getvalue()).equals(table.clear())
 
 
 @pytest.mark.parametrize(("text", "size"), [("4GB", 4 * 10**9), ("1.5 GB", 1_500_000_000), ("800MB", 800_000_000)])
