@@ -15,6 +15,7 @@ import argparse
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -135,8 +136,7 @@ def make_files(events: int, folder: Path) -> int:
         log.sink_parquet(folder / f"{name}.parquet", row_group_size=250_000)
         total += pl.scan_parquet(folder / f"{name}.parquet").select(pl.len()).collect().item()
     pl.read_parquet(world / "persons.parquet").write_parquet(folder / "persons.parquet")
-    for path in sorted(world.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
+    shutil.rmtree(world)
     return total
 
 

@@ -23,15 +23,16 @@ _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 _USED = 0.9  # of the limit; what libraries hold for a moment cannot be foreseen
 
 # bytes and seconds of a processor, as benchmarks/memory.py shows them
-_PROGRAM = 700e6
+_PROGRAM = 900e6
 _ROW, _WHOLE_ROW, _STITCHED_ROW = 14, 320, 165  # a row as it is loaded, one of a source that is read whole, stitching
 _EVENT, _SORTED = 30, 80  # an event that is mined; one that is sorted in memory and not bucket by bucket
-_DISK = 60
+_DISK = 90  # an event
 _SECONDS, _SECONDS_STITCHED = 6e-6, 10e-6
 
 _FEWEST = 500_000  # events that are sorted in memory
 _COUNTED = 1 << 20  # bytes of a text file in which lines are counted
 _PACKED = 10  # times smaller is a compressed text
+_FAILS = (OSError, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Estimate:
 
 
 def estimate(config: Config) -> Estimate:
-    """Count what is in the files of a configuration; of text the beginning is looked at."""
+    """Count what is in the files of a configuration, without reading them: their metadata, of text the beginning."""
     person = config.identity.person
     rows = events = whole = 0
     for name in config.sources:
@@ -95,26 +96,29 @@ def estimate(config: Config) -> Estimate:
                 else:
                     many, pieces = _lines(file.path, file.format), False
                     known = many
-            except (OSError, pl.exceptions.PolarsError):  # loading will say better what is wrong with it
+            except _FAILS:  # loading will say better what is wrong with it
                 continue
             rows, events, whole = rows + many, events + known, whole + (0 if pieces else many)
-    loaded = rows * _ROW + whole * _WHOLE_ROW
-    return Estimate(
-        rows,
-        _PROGRAM + (max(loaded, events * _EVENT) if person is not None else loaded + rows * _STITCHED_ROW),
-        rows * _DISK,
-        rows * (_SECONDS if person is not None else _SECONDS_STITCHED),
-    )
+    loaded = _PROGRAM + rows * _ROW + whole * _WHOLE_ROW
+    if person is None:
+        return Estimate(rows, loaded + rows * _STITCHED_ROW, rows * _DISK, rows * _SECONDS_STITCHED)
+    return Estimate(rows, max(loaded, _PROGRAM + events * _EVENT), events * _DISK, rows * _SECONDS)
 
 
 def _of_parquet(path: Path, source: Source, person: str | None) -> tuple[int, int, bool]:
     """Return how many rows there are, how many of them have an identifier, and whether they are read in pieces."""
-    scan = pl.scan_parquet(path, hive_partitioning=False)
-    schema = scan.collect_schema()
-    column = source.ids.get(person or "", "")
-    known = pl.col(column).count() if column in schema else pl.lit(0)
-    rows, known_rows = scan.select(pl.len().alias("rows"), known.alias("known")).collect().row(0)
-    return rows, known_rows, in_pieces([schema], source)
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        found = file.metadata
+    rows, nulls = found.num_rows, 0
+    if person is not None and person not in source.ids:
+        nulls = rows
+    elif person is not None and source.ids[person] in found.schema.names:
+        place = found.schema.names.index(source.ids[person])
+        told = [found.row_group(group).column(place).statistics for group in range(found.num_row_groups)]
+        nulls = sum(one.null_count for one in told if one is not None and one.has_null_count)
+    return rows, rows - nulls, in_pieces([pl.Schema(pl.read_parquet_schema(path))], source)
 
 
 def _lines(path: Path, format_: str) -> int:

@@ -12,7 +12,7 @@ from cjm.progress import Steps, bar
 
 
 def run() -> Steps:
-    with Steps(2).shown() as steps:
+    with Steps(2, seconds=7_200.0).shown() as steps:
         for name in ("load", "stitch"):
             with steps.step(name, 10) as step:
                 step.rows_out = 7
@@ -41,6 +41,7 @@ def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, caplog: pytest.Log
     with caplog.at_level(logging.INFO, logger="cjm"):
         run()
     assert "2/2" in terminal.getvalue()
+    assert "until about" in terminal.getvalue()
     assert "stitch" in terminal.getvalue()
     assert caplog.records == []
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from large_run import large_run
 from small_run import digests, run_and_kill, run_with_faults, small_run
 
 from cjm import job
@@ -115,7 +116,7 @@ def test_a_full_disk_is_told_with_what_is_free(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("fixed_time")
 def test_the_same_bytes_on_one_two_and_four_threads(tmp_path: Path) -> None:
-    path = small_run(tmp_path)
+    path = large_run(tmp_path, 60_000)
     found = []
     for threads in ("1", "2", "4"):
         environment = {**os.environ, "POLARS_MAX_THREADS": threads, "NUMBA_NUM_THREADS": threads}

@@ -2,54 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
+from large_run import large_run
 from small_run import digests, small_run
 
 from cjm import job
-from cjm.errors import ArgumentError
-from cjm.job import _memory
+from cjm.errors import ArgumentError, InputError
+from cjm.job import _memory, _work
 from cjm.job._memory import bytes_of, estimate
 
-CONFIGURATION = """
-[output]
-dir = "out"
-
-[sources.web]
-path = "web-*.parquet"
-time = "at"
-event = "what"
-ids = {customer = "who"}
-
-[identity]
-person = "customer"
-
-[journeys.funnel]
-steps = ["web:home", "web:cart"]
-
-[journeys.goals.buy]
-start = "web:cart"
-end = "web:pay"
-timeout = "7d"
-
-[mining]
-min_support = 0.2
-max_length = 3
-max_gap = "7d"
-
-[churn]
-event = "web:leave"
-patterns.searched = "web:search -> web:cart within 7d"
-
-[moments.cart]
-pattern = "web:home -> web:cart within 3d"
-"""
-EVENTS, PERSONS = 2_000_000, 40_000
+EVENTS = 2_000_000
 CHILD = """
 import logging
 import sys
@@ -63,30 +31,9 @@ sys.exit(code)
 """
 
 
-def large_log(folder: Path) -> Path:
-    """Write a log in four files; return the path of its configuration."""
-    chance = np.random.default_rng(1)
-    names = pl.Series(["home", "search", "cart", "pay", "help", "leave"])
-    part = EVENTS // 4
-    for number in range(4):
-        at = np.sort(chance.integers(0, 180 * 86_400, part)) * 1_000_000 + 1_767_225_600_000_000
-        what = chance.choice(6, part, p=[0.3, 0.3, 0.2, 0.1, 0.0998, 0.0002]).astype(np.uint32)
-        frame = pl.DataFrame(
-            {
-                "at": pl.Series(at).cast(pl.Datetime("us", "UTC")),
-                "what": names.gather(pl.Series(what)),
-                "who": "customer-" + pl.Series(chance.integers(0, PERSONS, part)).cast(pl.String),
-            }
-        )
-        frame.write_parquet(folder / f"web-{number}.parquet", row_group_size=250_000)
-    path = folder / "cjm.toml"
-    path.write_text(CONFIGURATION)
-    return path
-
-
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is read from /proc")
 def test_a_run_stays_below_nine_tenths_of_the_limit(tmp_path: Path) -> None:
-    path = large_log(tmp_path)
+    path = large_run(tmp_path, EVENTS)
     command = [sys.executable, "-c", CHILD, "run", str(path), "--memory", "1.2GB"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     peak = int(done.stdout.rpartition("peak ")[2]) * 1024
@@ -115,6 +62,23 @@ def test_the_limit_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert digests(tmp_path / "out") == whole
 
 
+def test_a_table_in_parts_is_the_same_however_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_work, "_GROUP", 7_000)
+    numbers = pl.Series("number", range(30_000))
+    table = pl.DataFrame([numbers, (numbers % 97).cast(pl.String).alias("text"), (numbers / 7).alias("half")])
+    table = table.with_columns(half=pl.when(pl.col("number") % 5 > 0).then("half"))
+    written = []
+    for cut in (30_000, 7_000, 999, 28_000):
+        file = io.BytesIO()
+        _work._write_parts(file, table.iter_slices(cut))
+        written.append(file.getvalue())
+    assert pl.read_parquet(written[0]).equals(table)
+    assert set(written) == {written[0]}
+    nothing = io.BytesIO()
+    _work._write_parts(nothing, [table.clear(), table.clear()])
+    assert pl.read_parquet(nothing.getvalue()).equals(table.clear())
+
+
 @pytest.mark.parametrize(("text", "size"), [("4GB", 4 * 10**9), ("1.5 GB", 1_500_000_000), ("800MB", 800_000_000)])
 def test_sizes(text: str, size: int) -> None:
     assert bytes_of(text) == bytes_of(size) == size
@@ -135,3 +99,27 @@ def test_rows_are_counted_in_every_format(tmp_path: Path) -> None:
         text = (tmp_path / "cjm.toml").read_text().replace("web.csv", name)
         (tmp_path / "other.toml").write_text(text)
         assert estimate(job.load_config(tmp_path / "other.toml")).rows == rows
+
+
+def test_an_estimate_knows_who_is_left_out_and_what_is_read_whole(tmp_path: Path) -> None:
+    def change(**columns: pl.Expr) -> _memory.Estimate:
+        for path in tmp_path.glob("*.parquet"):
+            pl.read_parquet(path).with_columns(**columns).write_parquet(path)
+        return estimate(config)
+
+    config = job.load_config(large_run(tmp_path, 4_000))
+    whole = change()
+    assert whole.rows == 4_000
+    half = change(who=pl.when(pl.int_range(pl.len()) % 2 == 0).then("who"))
+    assert half.rows == 4_000
+    assert half.disk * 2 == whole.disk
+    assert half.memory < whole.memory
+    assert change(at=pl.col("at").cast(pl.String)).memory > whole.memory
+
+
+def test_a_damaged_file_is_told_by_loading(tmp_path: Path) -> None:
+    config = job.load_config(large_run(tmp_path, 4_000))
+    (tmp_path / "web-1.parquet").write_bytes(b"PAR1 and nothing else PAR1")
+    assert estimate(config).rows == 3_000
+    with pytest.raises(InputError, match=r"web-1\.parquet.*Parquet"):
+        job.run(config, memory="4GB")

@@ -89,6 +89,8 @@ def test_filter_and_sample_do_not_depend_on_buckets(
     red = pl.col("colour") == "red"
     assert same(back.filter(red), journeys.filter(red))
     assert same(back.sample(n, seed=3), journeys.sample(n, seed=3))
+    late = pl.col("time") >= pl.col("time").mean()  # looks at more than its row
+    assert same(back.filter(red).filter(late), journeys.filter(red).filter(late))
     assert journeys.filter(red).frame.collect()["arrival"].to_list() == (
         journeys.frame.collect().filter(red)["arrival"].to_list()
     )
