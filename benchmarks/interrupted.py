@@ -18,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "job"))
 
+from days_log import days_and_kill, days_with_faults
 from small_run import one_fault, run_and_kill, run_with_faults, small_run
 
 from cjm import job
@@ -29,6 +30,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--kills", type=int, default=1000, help="how many runs are killed")
     arguments.add_argument("--at-once", type=int, default=2, help="how many runs at a time")
+    arguments.add_argument("--every", type=int, default=1, help="of the faults, every so many only")
     given = arguments.parse_args()
     logging.disable()
     os.environ["SOURCE_DATE_EPOCH"] = "1700000000"
@@ -38,13 +40,22 @@ def main() -> None:
         job.run(config)
         with one_fault(-1, "before") as calls:
             job.run(config)
-        points = [(number, kind) for number in range(len(calls)) for kind in KINDS]
+        points = [(number, kind) for number in range(len(calls)) for kind in KINDS][:: given.every]
         struck = run_with_faults(config, points)
         print(
             f"{len(points)} faults at {len(calls)} calls, {struck} of them ended the run: 0 outputs lost or changed",
             end="",
         )
         print(f", {time.perf_counter() - started:.0f} s")
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        faults, struck = days_with_faults(Path(folder), given.every)
+        print(f"a run over a new day: {faults} faults, {struck} of them ended it: 0 outputs lost or changed", end="")
+        print(f", {time.perf_counter() - started:.0f} s")
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        days_and_kill(Path(folder), given.kills // 10, seed=1)
+        print(f"{given.kills // 10} runs over a new day killed: 0 differences, {time.perf_counter() - started:.0f} s")
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         folders = [Path(folder, str(number)) for number in range(given.at_once)]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
-from collections.abc import Iterable
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -108,11 +111,15 @@ def run(folder: Path) -> dict[str, Any]:
     return said
 
 
-def days_with_faults(folder: Path, points: Iterable[tuple[int, str]]) -> int:
-    """Let a run over a second day fail at each of the points, then run again; return how many of them struck.
+def second_day(folder: Path) -> tuple[list[dict[str, str]], list[str]]:
+    """Run over a first day, put what it left aside, and run over a second; for tests that disturb the second run.
 
-    Raises AssertionError if the output is neither the former nor the new one, or if a table of the second run differs
-    from those of an undisturbed one.
+    Returns
+    -------
+    list of dict
+        Hashes of the files of both outputs.
+    list of str
+        The calls of the second run that changed what is on disk.
     """
     chance = random.Random(1)
     (folder / "cjm.toml").write_text(CONFIGURATION)
@@ -122,25 +129,69 @@ def days_with_faults(folder: Path, points: Iterable[tuple[int, str]]) -> int:
     for name in ("out", ".out.days"):
         shutil.copytree(folder / name, folder / "before" / name)
     write(folder, "day-2", web_rows(chance, 10), app_rows(chance, 5))
-    former = digests(folder / "out")
-    job.run(config)
-    new, tables = digests(folder / "out"), digests(folder / "out" / "tables")
+    outputs = [digests(folder / "out")]
+    with one_fault(-1, "before") as calls:
+        job.run(config)
     assert json.loads((folder / "out" / "run.json").read_text())["incremental"]["files"] == 2
+    return [*outputs, digests(folder / "out")], calls
+
+
+def before_second_day(folder: Path) -> None:
+    """Put everything back as it was before the second run."""
+    for name in ("out", ".out.days"):
+        shutil.rmtree(folder / name)
+        shutil.copytree(folder / "before" / name, folder / name)
+
+
+def check_second_day(folder: Path, outputs: list[dict[str, str]], what: str) -> None:
+    """Raise AssertionError unless the output is one of both, and another run ends as an undisturbed second one."""
+    assert digests(folder / "out") in outputs, what
+    job.run(job.load_config(folder / "cjm.toml"))
+    for name, digest in digests(folder / "out" / "tables").items():
+        assert outputs[1][f"tables/{name}"] == digest, (what, name)
+    left = sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
+    assert left == [".out.days"], left
+
+
+def days_with_faults(folder: Path, every: int) -> tuple[int, int]:
+    """Let a run over a second day fail, then run again; return how many faults there were and how many struck.
+
+    The faults are those of ``small_run.one_fault``: three at each call that changes what is on disk, or only one in
+    ``every`` of them.
+    """
+    outputs, calls = second_day(folder)
+    points = [(number, kind) for number in range(len(calls)) for kind in ("before", "torn", "after")][::every]
     struck = 0
     for number, kind in points:
-        for name in ("out", ".out.days"):
-            shutil.rmtree(folder / name)
-            shutil.copytree(folder / "before" / name, folder / name)
+        before_second_day(folder)
         with one_fault(number, kind) as calls:
             try:
-                job.run(config)
+                job.run(job.load_config(folder / "cjm.toml"))
             except (RunError, KeyboardInterrupt):
                 struck += 1
             else:
                 assert len(calls) <= number or kind == "before", f"{kind} at {calls[number]} went unnoticed"
-        assert digests(folder / "out") in (former, new), f"{kind} at {number} ({calls[-1]})"
-        job.run(config)
-        assert digests(folder / "out" / "tables") == tables, f"{kind} at {number} ({calls[-1]}), then again"
-        left = sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
-        assert left == [".out.days"], left
-    return struck
+        check_second_day(folder, outputs, f"{kind} at {number} ({calls[-1]})")
+    return len(points), struck
+
+
+def days_and_kill(folder: Path, kills: int, seed: int) -> None:
+    """Kill runs over a second day at random times."""
+    outputs, _ = second_day(folder)
+    chance = random.Random(seed)
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
+    command = [sys.executable, "-m", "cjm.cli", "run", str(folder / "cjm.toml")]
+    before_second_day(folder)
+    started = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    whole = time.perf_counter() - started
+    while kills:
+        before_second_day(folder)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+        try:
+            process.wait(chance.uniform(0.4, 1) * whole)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            kills -= 1
+        check_second_day(folder, outputs, "a kill")
