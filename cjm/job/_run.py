@@ -18,6 +18,7 @@ from cjm.events import TABLES, files_of
 from cjm.files import check_replaceable, copied, created, locked, replaced_folder
 from cjm.job._analysis import Analysis
 from cjm.job._config import Config
+from cjm.job._room import require_room_for
 from cjm.job._work import Work, fixed_time
 from cjm.progress import Steps
 from cjm.report import render
@@ -49,6 +50,7 @@ def run(config: Config, *, output: Path | None = None) -> Path:
     """
     target = output or config.resolve(config.output.dir)
     check_replaceable(target)
+    require_room_for(config, target)
     total = 5 + (config.identity.person is None) + (config.churn is not None) + bool(config.moments)
     with locked(target), Steps(total).shown() as steps:
         work = Work(target, _plan(config), fixed_time() or datetime.now(UTC))
