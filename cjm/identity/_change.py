@@ -61,7 +61,7 @@ def erase(people: Identities, kind: str, ids: str | pl.Series) -> Identities:
         key=key,
         dropped=before.dropped.filter((pl.col("kind") != kind) | ~pl.col("id").is_in(texts.implode())),
     )
-    return _changed(people, after, fresh)
+    return _changed(replace(people, _numbers=people._numbers.without(fresh)), after, fresh)
 
 
 def _changed(people: Identities, after: Evidence, seeds: npt.NDArray[np.integer]) -> Identities:
