@@ -1,6 +1,6 @@
-"""Let every call that changes what is on disk fail, and kill a run at random times: nothing may be lost or doubled.
+"""Let every call that changes what is on disk fail, and end a run at random times: nothing may be lost or doubled.
 
-    python benchmarks/interrupted.py --kills 1000 --at-once 4
+    python benchmarks/interrupted.py --kills 1000 --stops 100 --at-once 4
 
 The tests do the same for a few calls and times. It ends with an AssertionError at the first difference.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "job"))
 
 from days_log import days_and_kill, days_with_faults
-from small_run import one_fault, run_and_kill, run_with_faults, small_run
+from small_run import one_fault, run_and_kill, run_and_stop, run_with_faults, small_run
 
 from cjm import job
 
@@ -29,6 +29,7 @@ KINDS = ("before", "torn", "after")
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--kills", type=int, default=1000, help="how many runs are killed")
+    arguments.add_argument("--stops", type=int, default=100, help="how many runs are stopped by Ctrl-C or SIGTERM")
     arguments.add_argument("--at-once", type=int, default=2, help="how many runs at a time")
     arguments.add_argument("--every", type=int, default=1, help="of the faults, every so many only")
     given = arguments.parse_args()
@@ -66,6 +67,11 @@ def main() -> None:
             counts = list(pool.map(lambda one: run_and_kill(one, share, seed=int(one.name)), folders))
         killed, ended = (sum(column) for column in zip(*counts, strict=True))
         print(f"{killed} runs killed, {ended} ended in between: 0 differences, {time.perf_counter() - started:.0f} s")
+    if not given.stops:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        stopped, longest = run_and_stop(Path(folder), given.stops, seed=1, until=1.0)
+        print(f"{stopped} runs stopped: 0 differences, none took longer than {longest:.2f} s to end")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The command line: ``cjm run``, ``check``, ``watch``, ``forget``, ``demo``, ``report``.
 
-Exit codes: 0 done, 1 failed, 2 wrong input, 75 busy: try again.
+Exit codes: 0 done, 1 failed, 2 wrong input, 75 busy: try again, 130 and 143 stopped by Ctrl-C or SIGTERM.
 """
 
 from __future__ import annotations
@@ -8,7 +8,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import sys
+import threading
+import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -16,11 +20,12 @@ from typing import Annotated
 
 import typer
 
-from cjm.errors import BusyError, CjmError, ConfigError, InputError, RunError
+from cjm.errors import BusyError, CjmError, ConfigError, InputError, RunError, printable
 
 __all__ = ["app", "main"]
 
 _TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h
+_PATIENCE = 1.5  # seconds in which a stopped process may end in order
 
 app = typer.Typer(
     help="Customer journeys from raw multichannel logs.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -152,9 +157,12 @@ def report(
 
 
 def call() -> int:
-    """Call the command line, turn errors of cjm into one line, and return the exit code."""
+    """Call the command line, turn errors of cjm and of the system into one line, and return the exit code."""
     try:
         app()
+    except OSError as error:
+        typer.echo(f"error: {printable(str(error.filename or 'output'))}: {error.strerror or error}", err=True)
+        return 1
     except CjmError as error:
         typer.echo(f"error: {error}", err=True)
         return _TRY_LATER if isinstance(error, BusyError) else 1 if isinstance(error, RunError) else 2
@@ -166,11 +174,41 @@ def call() -> int:
 def main() -> None:
     """Call the command line and end the process with the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
+    stopped = _stoppable()
     code = call()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    code = 128 + stopped[0] if stopped and code else code
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # it has been told, or there is nowhere to tell it
+            stream.flush()
     # The exit code is a promise: thread pools of the readers have been seen to abort while the interpreter shuts down.
     os._exit(code)
+
+
+def _stoppable() -> list[int]:
+    """Let Ctrl-C and SIGTERM interrupt what is being done; return the list of those that came.
+
+    A handler waits for native code to come back. What is on disk is whole at any time, so a process that has not ended
+    soon is ended by a thread, which the system tells at once through a pipe.
+    """
+    came: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+
+    def end() -> None:
+        number = os.read(heard, 1)[0]
+        time.sleep(_PATIENCE)
+        os._exit(128 + number)
+
+    signal.set_wakeup_fd(told)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    threading.Thread(target=end, daemon=True).start()
+    return came
 
 
 def _tell(folder: Path) -> None:

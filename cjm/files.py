@@ -26,6 +26,7 @@ __all__ = [
     "copied",
     "created",
     "disk",
+    "folder_size",
     "linked",
     "locked",
     "moved",
@@ -297,7 +298,7 @@ def replaced_folder(target: Path) -> Iterator[Path]:
         _swap(partial, target)
         _sync(target.parent)
     except OSError as error:
-        so_far = sum(path.stat().st_size for path in partial.rglob("*") if path.is_file())
+        so_far = folder_size(partial)
         raise RunError.at(
             f"the folder cannot be written ({error.strerror or error})",
             where=str(target),
@@ -325,7 +326,11 @@ def rewrite_folder(target: Path, write: Callable[[Path], None]) -> None:
         _swap(hold / "new", target)
         _sync(target.parent)
     except OSError as error:
-        raise RunError.at(f"the folder cannot be written ({error.strerror or error})", where=str(target)) from error
+        raise RunError.at(
+            f"the folder cannot be written ({error.strerror or error})",
+            where=str(target),
+            hint=_room(error, target, f"more than {_megabytes(folder_size(hold))} are needed"),
+        ) from error
     finally:
         shutil.rmtree(hold, ignore_errors=True)
         _open.discard(hold)
@@ -333,6 +338,11 @@ def rewrite_folder(target: Path, write: Callable[[Path], None]) -> None:
 
 def _partial_of(target: Path) -> Path:
     return target.with_name(f".{target.name}.partial-{os.getpid()}-{secrets.token_hex(4)}")
+
+
+def folder_size(folder: Path) -> int:
+    """Return how many bytes the files below a folder have; none where there is no folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def require_room(target: Path, needed: int) -> None:

@@ -61,7 +61,7 @@ def erase(people: Identities, kind: str, ids: str | pl.Series) -> Identities:
         key=key,
         dropped=before.dropped.filter((pl.col("kind") != kind) | ~pl.col("id").is_in(texts.implode())),
     )
-    return changed(people, after, fresh)
+    return changed(replace(people, _numbers=people._numbers.without(fresh)), after, fresh)
 
 
 def changed(people: Identities, after: Evidence, seeds: npt.NDArray[np.integer]) -> Identities:

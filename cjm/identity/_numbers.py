@@ -84,6 +84,12 @@ class Numbers:
         """Return no numbers."""
         return cls(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
 
+    def without(self, nodes: npt.NDArray[np.integer]) -> Numbers:
+        """Return the same without the numbers of some nodes: who knows an identifier can compute its number."""
+        of = self.of.copy()
+        of[nodes[nodes < len(of)]] = -1
+        return Numbers(of, np.sort(of[of >= 0]))
+
     def extended(
         self, names: Names, kinds: Sequence[str], nodes: npt.NDArray[np.integer], salt: str | bytes | None
     ) -> Numbers:

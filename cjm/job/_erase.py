@@ -12,7 +12,7 @@ import polars as pl
 
 import cjm
 from cjm.errors import InputError
-from cjm.files import copied, created, replaced_folder, require_room, rewrite_folder
+from cjm.files import copied, created, replaced_folder, rewrite_folder
 from cjm.identity import Identities
 from cjm.journeys import Journeys
 from cjm.moments import WatchState
@@ -83,7 +83,6 @@ def erase_store(folder: Path, store: Store, gone: Gone) -> int:
             people = people.erase(str(kind), part["id"])
         count, write = known.height, people.write
     if count:
-        require_room(folder, _size(folder))
         rewrite_folder(folder, write)
     return int(count)
 
@@ -93,7 +92,6 @@ def erase_tables(folder: Path, tables: Path, gone: Gone) -> dict[str, int]:
     rows = {path: _count(path, gone) for path in sorted(tables.glob("*.parquet"))}
     if not sum(rows.values()):
         return {}
-    require_room(folder, _size(folder))
     manifest = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     lost = {path.stem: count for path, count in rows.items() if count}
     for name, count in lost.items():
@@ -114,10 +112,6 @@ def erase_tables(folder: Path, tables: Path, gone: Gone) -> dict[str, int]:
         with created(partial / "run.json") as file:
             file.write(json.dumps(manifest, indent=2, ensure_ascii=False).encode())
     return {str(path): count for path, count in rows.items() if count}
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _count(path: Path, gone: Gone) -> int:

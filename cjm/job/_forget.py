@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from cjm.errors import ConfigError, InputError, masked
-from cjm.files import locked
+from cjm.files import folder_size, locked, require_room
 from cjm.identifiers import is_placeholder
 from cjm.identity import Identities, person_numbers
 from cjm.job._config import Config
@@ -115,6 +115,8 @@ def forget(config: Config, identifiers: pl.DataFrame, *, stores: Sequence[str | 
     given = _as_stored(identifiers, config)
     target, home = config.resolve(config.output.dir), config.resolve(config.watch.dir)
     folders = [Path(store) for store in stores]
+    for folder in (target, home, *folders):
+        require_room(folder, folder_size(folder))  # one after the other is written anew
     with ExitStack() as locks:
         for folder in dict.fromkeys([target, home, *folders]):
             if folder.exists() or folder == target:

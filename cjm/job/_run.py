@@ -21,6 +21,7 @@ from cjm.job._analysis import Analysis
 from cjm.job._config import Config
 from cjm.job._days import Days
 from cjm.job._memory import bytes_of, estimate
+from cjm.job._room import require_room_for
 from cjm.job._work import Work, fixed_time
 from cjm.progress import Steps
 from cjm.report import render
@@ -61,6 +62,7 @@ def run(config: Config, *, output: Path | None = None, memory: str | int | None 
     if limit is not None:
         expected.check(limit)
     logger.info("%s", expected)
+    require_room_for(config, target)
     total = 5 + (config.identity.person is None) + (config.churn is not None) + bool(config.moments)
     with locked(target), Steps(total, expected.seconds).shown() as steps:
         plan = _plan(config)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from cjm.errors import ArgumentError, ConfigError, InputError
-from cjm.files import created, locked, replaced_folder
+from cjm.files import created, folder_size, locked, replaced_folder, require_room
 from cjm.identity import person_numbers
 from cjm.job._config import Config
 from cjm.job._decide import decided
@@ -94,6 +94,7 @@ def watch(config: Config, batch: str | Path | Sequence[str], *, advance_to: date
     files = _files(config, [str(batch)] if isinstance(batch, (str, Path)) else list(batch))
     home = config.resolve(config.watch.dir)
     name = _name(files, advance_to)
+    require_room(home, folder_size(home / "state") + sum(path.stat().st_size for one in files.values() for path in one))
     with Steps(3).shown() as steps, locked(home):
         state = WatchState.open(home / "state") if (home / "state" / "state.json").is_file() else None
         if state is not None and name in state.batches:

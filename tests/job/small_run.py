@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import multiprocessing
 import os
 import random
 import shutil
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from cli_child import call_main
 
 from cjm import files, job
 from cjm.errors import RunError
@@ -169,3 +171,49 @@ def run_and_kill(folder: Path, kills: int, seed: int) -> tuple[int, int]:
     subprocess.run(command, check=True, capture_output=True, env=environment)
     assert digests(out) == expected
     return killed, ended
+
+
+def run_and_stop(folder: Path, stops: int, seed: int, *, until: float) -> tuple[int, float]:
+    """Run again and again, stopped by Ctrl-C or SIGTERM at random times; return how many were, and the longest wait.
+
+    The times are up to a part, ``until``, of what an undisturbed run takes.
+
+    Raises AssertionError if an output differs from that of an undisturbed run, or a process has another exit code.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["cjm.cli", "cjm.job._run"])
+    out = folder / "out"
+    arguments = ["run", str(small_run(folder))]
+    chance = random.Random(seed)
+
+    def started() -> multiprocessing.process.BaseProcess:
+        process = context.Process(target=call_main, args=(arguments,))
+        process.start()
+        return process
+
+    began = time.perf_counter()
+    started().join()
+    whole = time.perf_counter() - began
+    expected = digests(out)
+    stopped, longest = 0, 0.0
+    while stopped < stops:
+        number = chance.choice((signal.SIGINT, signal.SIGTERM))
+        process = started()
+        process.join(chance.uniform(0.05, until) * whole)
+        if process.exitcode is None:
+            os.kill(process.pid or 0, number)
+            began = time.perf_counter()
+            process.join(10)
+            longest = max(longest, time.perf_counter() - began)
+            assert process.exitcode in (0, 128 + number), process.exitcode
+        stopped += process.exitcode != 0
+        if out.exists():
+            assert digests(out) == expected
+        if process.exitcode == 0:
+            shutil.rmtree(out)
+    last = started()
+    last.join()
+    assert last.exitcode == 0
+    assert digests(out) == expected
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+    return stopped, longest

@@ -180,7 +180,7 @@ def test_stored_identities_and_journeys_are_erased(home: Path) -> None:
     before = cjm.open_journeys(home / "journeys").height
     stores = [home / "people", home / "journeys"]
     done = job.forget(config, pl.DataFrame({"kind": ["customer"], "id": ["Canary-17"]}), stores=stores)
-    assert found_in(home, CANARY) == []
+    assert found_in(home, CANARY, (number("customer", "CANARY-17"),)) == []
     after = cjm.open_journeys(home / "journeys")
     assert done.rows[str(home / "journeys")] == before - after.height > 0
     assert number("customer", "CANARY-17") not in after.frame.collect()["person"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from large_run import large_run
-from small_run import digests, run_and_kill, run_with_faults, small_run
+from small_run import digests, run_and_kill, run_and_stop, run_with_faults, small_run
 
 from cjm import job
 from cjm.errors import BusyError
@@ -35,6 +35,13 @@ def test_a_killed_run_goes_on_and_ends_the_same(tmp_path: Path) -> None:
     # benchmarks/interrupted.py kills more of them
     killed, _ = run_and_kill(tmp_path, 3, seed=1)
     assert killed == 3
+
+
+def test_a_run_that_is_stopped_ends_soon_and_goes_on(tmp_path: Path) -> None:
+    # benchmarks/interrupted.py stops more of them
+    stopped, longest = run_and_stop(tmp_path, 20, seed=2, until=0.3)
+    assert stopped == 20
+    assert longest < 2.5
 
 
 @pytest.mark.usefixtures("fixed_time")
