@@ -119,7 +119,7 @@ def test_limits_and_samples_are_those_of_the_identifiers_themselves() -> None:
 
 
 def test_identifiers_that_become_pseudonyms_are_not_carried_as_they_are() -> None:
-    frame = pl.DataFrame({"at": ["2026-01-01T00:00Z"], "what": "e", "who": "c1"})
+    frame = pl.DataFrame({"at": ["2026-01-01T00:00Z"], "what": "e", "who": "canary"})
     rules = cjm.Cleaning(privacy=Privacy(KEY, pseudonyms=["customer"]))
     for more in ({"attributes": ["who"]}, {"channel": "who"}):
         source = cjm.Source(frame, time="at", event="what", ids={"customer": "who"}, **more)
@@ -128,7 +128,7 @@ def test_identifiers_that_become_pseudonyms_are_not_carried_as_they_are() -> Non
     source = cjm.Source(frame, time="at", event="what", ids={"customer": "who"})
     with pytest.raises(ArgumentError, match=r"Privacy\(pseudonyms"):
         cjm.scan_events({"web": source}, cleaning=cjm.Cleaning(privacy=Privacy(KEY, pseudonyms=["custmer"])))
-    assert "c1" not in pickle.dumps(cjm.scan_events({"web": source}, cleaning=rules).coded).decode("latin-1")
+    assert "canary" not in pickle.dumps(cjm.scan_events({"web": source}, cleaning=rules).coded).decode("latin-1")
 
 
 def test_a_key_is_neither_short_nor_shown() -> None:
