@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cjm.kernels._jit import as_array, kernel
@@ -32,11 +32,13 @@ def walked(scan, parts, room):
     return state.tolist(), notes[:count].tolist()
 
 
+@settings(deadline=None)
 @given(st.lists(csv_bytes, max_size=3), st.integers(2, 4))
 def test_a_walk_over_csv(parts, room):
     assert walked(scan_csv, parts, room) == walked(COMPILED_CSV, parts, room)
 
 
+@settings(deadline=None)
 @given(json_bytes, st.integers(0, 4))
 def test_a_walk_over_json(content, deepest):
     data = as_array(np.frombuffer(content, dtype=np.uint8), np.uint8)
