@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
 from cjm.kernels.sequences_basket_rows import count_items, enter_hits, open_row, project
-from cjm.kernels.sequences_index import grown, grown_table
+from cjm.kernels.sequences_index import add_pattern, grown, grown_table
 from cjm.kernels.sequences_mine import cut
 
 __all__ = ["frequent_baskets"]
@@ -50,7 +50,6 @@ def frequent_baskets(
     values = np.empty(1024, dtype=np.int32)
     bounds = np.zeros(1024, dtype=np.int64)
     counts = np.empty(1024, dtype=np.int64)
-    n_values = 0
     n_patterns = 0
     longest = 1
     for row in range(len(offsets) - 1):
@@ -88,14 +87,7 @@ def frequent_baskets(
         path[depth] = child[one, _CODE]
         length = depth + 1
         if length >= min_length and (depth > 0 or part == 0):
-            values = grown(values, n_values + length)
-            for step in range(length):
-                values[n_values + step] = path[step]
-            n_values += length
-            bounds = grown(bounds, n_patterns + 2)
-            counts = grown(counts, n_patterns + 1)
-            bounds[n_patterns + 1] = n_values
-            counts[n_patterns] = child[one, _SUPPORT]
+            values, bounds, counts = add_pattern(values, bounds, counts, n_patterns, path, length, child[one, _SUPPORT])
             n_patterns += 1
             if n_patterns > max_patterns:
                 break
@@ -192,4 +184,4 @@ def frequent_baskets(
         node[depth, _DATA] = data
         node[depth, _TOP] = top
         node[depth, _FREE] = free
-    return values[:n_values], bounds[: n_patterns + 1], counts[:n_patterns]
+    return values[: bounds[n_patterns]], bounds[: n_patterns + 1], counts[:n_patterns]

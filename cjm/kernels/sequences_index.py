@@ -12,7 +12,9 @@ import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
 
-__all__ = ["closed_rows", "first_places", "grown", "grown_table", "item_supports", "keep_items", "occurrences"]
+__all__ = [
+    "add_pattern", "closed_rows", "first_places", "grown", "grown_table", "item_supports", "keep_items", "occurrences",
+]  # fmt: skip
 
 IntArray = npt.NDArray[np.int64]
 CodeArray = npt.NDArray[np.int32]
@@ -39,6 +41,22 @@ def grown_table(table: IntArray, needed: int) -> IntArray:
         for column in range(table.shape[1]):
             longer[row, column] = table[row, column]
     return longer
+
+
+@kernel
+def add_pattern(
+    values: CodeArray, bounds: IntArray, counts: IntArray, n_patterns: int, path: CodeArray, length: int, support: int
+) -> tuple[CodeArray, IntArray, IntArray]:
+    """Write ``path[:length]`` behind the patterns so far: items end to end, their offsets, their supports."""
+    top = bounds[n_patterns]
+    values = grown(values, top + length)
+    bounds = grown(bounds, n_patterns + 2)
+    counts = grown(counts, n_patterns + 1)
+    for step in range(length):
+        values[top + step] = path[step]
+    bounds[n_patterns + 1] = top + length
+    counts[n_patterns] = support
+    return values, bounds, counts
 
 
 @kernel

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
 from cjm.kernels.sequences_baskets import frequent_baskets
-from cjm.kernels.sequences_index import grown, grown_table
+from cjm.kernels.sequences_index import add_pattern, grown, grown_table
 from cjm.kernels.sequences_mine import cut
 
 __all__ = ["frequent_limited", "reach"]
@@ -186,7 +186,6 @@ def _frequent(
     values = np.empty(1024, dtype=np.int32)
     bounds = np.zeros(1024, dtype=np.int64)
     counts = np.empty(1024, dtype=np.int64)
-    n_values = 0
     n_patterns = 0
     ends = np.empty(1024, dtype=np.int32)
     starts = np.empty(1024, dtype=np.int32)
@@ -216,14 +215,7 @@ def _frequent(
         path[depth] = child[one, _ITEM]
         length = depth + 1
         if length >= min_length and (depth > 0 or part == 0):
-            values = grown(values, n_values + length)
-            for step in range(length):
-                values[n_values + step] = path[step]
-            n_values += length
-            bounds = grown(bounds, n_patterns + 2)
-            counts = grown(counts, n_patterns + 1)
-            bounds[n_patterns + 1] = n_values
-            counts[n_patterns] = child[one, _SUPPORT]
+            values, bounds, counts = add_pattern(values, bounds, counts, n_patterns, path, length, child[one, _SUPPORT])
             n_patterns += 1
             if n_patterns > max_patterns:
                 break
@@ -288,4 +280,4 @@ def _frequent(
         node[depth, _NEXT] = next_child
         node[depth, _STOP] = stop_child
         node[depth, _FREE] = top
-    return values[:n_values], bounds[: n_patterns + 1], counts[:n_patterns]
+    return values[: bounds[n_patterns]], bounds[: n_patterns + 1], counts[:n_patterns]

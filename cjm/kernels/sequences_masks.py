@@ -1,8 +1,13 @@
 """Frequent sequences in rows of up to 64 events: each item of a row is a mask of the places where it stands.
 
 Here few items are left and many rows hold them, so a table of rows and items is not much larger than the rows
-themselves, and every loop runs over all rows of one item without a branch: processors do four or eight rows at a time.
-What follows the first place of an item are the bits above its lowest one.
+themselves, and loops run over all rows of one item without a branch: processors do many rows at a time. What follows
+the first place of an item are the bits above its lowest one; an item comes after another where its mask is the larger
+number once the other's bits up to its lowest one are set.
+
+Most rows are short, and short masks are fast: rows of up to 16, 32 and 64 events lie apart, in three arrays of masks.
+One node of the search has a table in each. A table of ``n`` rows and ``width`` items has ``width + 1`` columns one
+after the other: the masks of its items, and all of them together.
 
 References
 ----------
@@ -12,226 +17,252 @@ whole data; here for each place of what is left of a row after the pattern so fa
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-from cjm.kernels._bits import leading_zeros, trailing_zeros
 from cjm.kernels._jit import kernel
-from cjm.kernels.sequences_index import grown, grown_table
+from cjm.kernels.sequences_index import add_pattern, grown, grown_table
 
 __all__ = ["grow_masks", "to_masks"]
 
 IntArray = npt.NDArray[np.int64]
 CodeArray = npt.NDArray[np.int32]
-MaskArray = npt.NDArray[np.uint64]
-RowArray = npt.NDArray[np.uint32]
-PlaceArray = npt.NDArray[np.uint16]
+Masks = npt.NDArray[Any]  # uint16, uint32 or uint64
 
-# Columns of a node: its children, those of them to come, their pairs, its masks and how many rows they have.
-_NOWHERE = np.uint16(65)
 _BLOCK = 4_096  # rows: what is compared at a time stays in the cache, and counts fit in 16 bits
 
-_FIRST, _LAST, _NEXT, _PAIRS, _MASKS, _ROWS = 0, 1, 2, 3, 4, 5
+# Columns of a child: its item, its support, its column in the table of the node above.
+_ITEM, _SUPPORT, _ABOVE = 0, 1, 2
+# Columns of a node: its children, those of them to come, its pairs, where its three tables begin, how many rows they
+# have.
+_FIRST, _LAST, _NEXT, _STOP, _PAIRS, _BASE, _ROWS = 0, 1, 2, 3, 4, 5, 8
+_N_COLUMNS = 11
+
+
+@kernel
+def _fill(data: CodeArray, place: int, stop: int, width: int, masks: Masks, rows: int, row: int) -> None:
+    """Write one row: bit ``i`` of the mask of an item says that it is event ``i``."""
+    bit = masks.dtype.type(1)
+    union = masks.dtype.type(0)
+    for at in range(place, stop):
+        masks[data[at] * rows + row] |= bit
+        union |= bit
+        bit = masks.dtype.type(bit << masks.dtype.type(1))
+    masks[width * rows + row] = union
+
+
+@kernel
+def _emptied(masks: Masks, cells: int) -> Masks:
+    longer = grown(masks, cells)
+    for cell in range(cells):
+        longer[cell] = 0
+    return longer
 
 
 @kernel
 def to_masks(
-    data: CodeArray, lo: int, hi: int, width: int, rows: int, masks: MaskArray, starts: PlaceArray, lasts: PlaceArray
-) -> None:
-    """Write the rows of ``data[lo:hi]`` (codes below ``width``, each row closed by -1) as masks, item by item.
+    data: CodeArray, lo: int, hi: int, width: int, masks: tuple[Masks, Masks, Masks]
+) -> tuple[tuple[Masks, Masks, Masks], tuple[int, int, int]]:
+    """Write the rows of ``data[lo:hi]`` (codes below ``width``, each row closed by -1) to three tables.
 
-    Places of a row count from 1. ``starts`` and ``lasts`` get the first and the last one of each item; where there is
-    none, a place beyond all others and 0.
+    Return the arrays of the tables, which begin with them, and how many rows each table has.
     """
-    for cell in range(width * rows):  # three loops: each is one fill of memory
-        masks[cell] = 0
-    for cell in range(width * rows):
-        starts[cell] = _NOWHERE
-    for cell in range(width * rows):
-        lasts[cell] = 0
-    row = 0
-    at = 0
+    short, middle, long = 0, 0, 0
+    first = lo
     for place in range(lo, hi):
-        item = data[place]
-        if item < 0:
-            row += 1
-            at = 0
-        else:
-            cell = item * rows + row
-            masks[cell] |= np.uint64(1) << np.uint64(at)
-            at += 1
-            starts[cell] = min(starts[cell], np.uint16(at))
-            lasts[cell] = at
+        if data[place] < 0:
+            short += place - first <= 16
+            middle += 16 < place - first <= 32
+            long += place - first > 32
+            first = place + 1
+    masks16 = _emptied(masks[0], (width + 1) * short)
+    masks32 = _emptied(masks[1], (width + 1) * middle)
+    masks64 = _emptied(masks[2], (width + 1) * long)
+    row16, row32, row64 = 0, 0, 0
+    first = lo
+    for place in range(lo, hi):
+        if data[place] < 0:
+            if place - first <= 16:
+                _fill(data, first, place, width, masks16, short, row16)
+                row16 += 1
+            elif place - first <= 32:
+                _fill(data, first, place, width, masks32, middle, row32)
+                row32 += 1
+            else:
+                _fill(data, first, place, width, masks64, long, row64)
+                row64 += 1
+            first = place + 1
+    return (masks16, masks32, masks64), (short, middle, long)
 
 
 @kernel
-def _count_pairs(starts: PlaceArray, lasts: PlaceArray, rows: int, width: int, pairs: CodeArray) -> None:
-    """Count the rows in which one item comes after another: where its last place lies behind the first of the other."""
-    for cell in range(width * width):
-        pairs[cell] = 0
+def _count_pairs(masks: Masks, rows: int, width: int, asked: npt.NDArray[np.bool_], pairs: CodeArray) -> None:
+    """Add the rows in which one item comes after another, ``pairs[one * width + other]``, for pairs that are asked."""
+    upto = np.empty(min(rows, _BLOCK), dtype=masks.dtype)
     for low in range(0, rows, _BLOCK):
-        high = min(low + _BLOCK, rows)
+        size = min(_BLOCK, rows - low)
         for one in range(width):
-            start = starts[one * rows + low : one * rows + high]
+            bits = masks[one * rows + low : one * rows + low + size]
+            for row in range(size):
+                upto[row] = bits[row] ^ (bits[row] - masks.dtype.type(1))
             for other in range(width):
-                last = lasts[other * rows + low : other * rows + high]
-                count = np.uint16(0)
-                for row in range(len(start)):
-                    count = np.uint16(count + np.uint16(last[row] > start[row]))
-                pairs[one * width + other] += count
+                if asked[one * width + other]:
+                    follows = masks[other * rows + low : other * rows + low + size]
+                    count = masks.dtype.type(0)
+                    for row in range(size):
+                        count = masks.dtype.type(count + masks.dtype.type(follows[row] > upto[row]))
+                    pairs[one * width + other] += count
 
 
 @kernel
-def _rows_with(start: PlaceArray, rows: int, chosen: RowArray) -> int:
-    """List the rows that hold an item; return how many there are."""
-    count = 0
+def _take(source: Masks, chosen: CodeArray, target: Masks) -> None:
+    for row in range(len(target)):
+        target[row] = source[chosen[row]]
+
+
+@kernel
+def _leave(target: Masks, after: Masks, union: Masks) -> None:
+    """Leave what lies after, and add it to the union."""
+    for row in range(len(target)):
+        target[row] &= after[row]
+        union[row] |= target[row]
+
+
+@kernel
+def _descend(
+    masks: Masks, base: int, rows: int, width: int, one: int, below: IntArray, chosen: CodeArray, after: Masks
+) -> tuple[Masks, int]:
+    """Write the table of item ``one`` of a table behind that: ``below`` are the items that matter, its columns.
+
+    Of rows in which two events or more may be left. Return the array, and how many rows there are.
+    """
+    taken = 0
+    top = base + (width + 1) * rows
+    own = masks[base + one * rows : base + (one + 1) * rows]
+    all_items = masks[base + width * rows : top]
     for row in range(rows):
-        chosen[count] = row
-        count += start[row] != _NOWHERE
-    return count
-
-
-@kernel
-def _set_after(mask: MaskArray, chosen: RowArray, rows: int, after: MaskArray) -> None:
-    """Set the bits that lie above the lowest one of each mask."""
-    for index in range(rows):
-        bits = mask[chosen[index]]
-        after[index] = ~(bits ^ (bits - np.uint64(1)))
-
-
-@kernel
-def _unite(mask: MaskArray, chosen: RowArray, rows: int, union: MaskArray) -> None:
-    for index in range(rows):
-        union[index] |= mask[chosen[index]]
-
-
-@kernel
-def _keep_two(union: MaskArray, after: MaskArray, chosen: RowArray, rows: int) -> int:
-    """Keep the rows in which two bits or more of ``union`` lie after the item; return how many there are."""
-    kept = 0
-    for index in range(rows):
-        left = union[index] & after[index]
-        chosen[kept] = chosen[index]
-        after[kept] = after[index]
-        kept += 1 if left & (left - np.uint64(1)) else 0
-    return kept
-
-
-@kernel
-def _take(
-    mask: MaskArray, chosen: RowArray, after: MaskArray, rows: int, left: MaskArray, start: PlaceArray, last: PlaceArray
-) -> None:
-    """Write what is left of an item in the chosen rows."""
-    for index in range(rows):
-        bits = mask[chosen[index]] & after[index]
-        left[index] = bits
-        start[index] = trailing_zeros(bits) + 1
-        last[index] = 64 - leading_zeros(bits)
+        bits = masks.dtype.type(~(own[row] ^ (own[row] - masks.dtype.type(1))))
+        left = all_items[row] & bits
+        chosen[taken] = row
+        after[taken] = bits
+        taken += (left & (left - masks.dtype.type(1))) != 0
+    end = top + len(below) * taken
+    masks = grown(masks, end + taken)
+    union = masks[end : end + taken]
+    for row in range(taken):
+        union[row] = 0
+    for index in range(len(below)):
+        target = masks[top + index * taken : top + (index + 1) * taken]
+        _take(masks[base + below[index] * rows : base + (below[index] + 1) * rows], chosen, target)
+        _leave(target, after, union)
+    return masks, taken
 
 
 @kernel
 def grow_masks(
-    masks: MaskArray, starts: PlaceArray, lasts: PlaceArray, rows: int, item: IntArray, support: IntArray,
+    masks: tuple[Masks, Masks, Masks], rows: tuple[int, int, int], item: IntArray, support: IntArray,
     first_child: int, stop_child: int, path: CodeArray, length: int,
     min_count: int, min_length: int, max_length: int, max_patterns: int, stop: npt.NDArray[np.uint8],
     values: CodeArray, bounds: IntArray, counts: IntArray, n_patterns: int,
-) -> tuple[MaskArray, PlaceArray, PlaceArray, CodeArray, CodeArray, IntArray, IntArray, int]:  # fmt: skip
+) -> tuple[tuple[Masks, Masks, Masks], CodeArray, CodeArray, IntArray, IntArray, int]:  # fmt: skip
     """Add all patterns that begin with ``path[:length]`` and go on, below a node with ``rows`` as masks.
 
-    (uint64[:], uint16[:], uint16[:], int64, int64[:], int64[:], int64, int64, int32[:], int64 x 5, uint8[:], int32[:],
-    int64[:], int64[:], int64) -> the arrays, longer where they had to be, and how many patterns there are now. ``item``
-    and ``support`` are those of the children of the node, of which those from ``first_child`` to ``stop_child`` are
-    gone through; the masks of child ``i`` are ``masks[i * rows:(i + 1) * rows]``.
+    (three tables as ``to_masks`` makes them, int64 x 3, int64[:], int64[:], int64 x 2, int32[:], int64 x 5, uint8[:],
+    int32[:], int64[:], int64[:], int64) -> the arrays, longer where they had to be, and how many patterns there are
+    now. ``item`` and ``support`` are those of the children of the node, of which those from ``first_child`` to
+    ``stop_child`` are gone through.
     """
-    n_values = bounds[n_patterns]
-    after = np.empty(rows, dtype=np.uint64)
-    union = np.empty(rows, dtype=np.uint64)
-    chosen = np.empty(rows + 1, dtype=np.uint32)
-    child = np.empty((len(item) + 64, 2), dtype=np.int64)
+    masks16, masks32, masks64 = masks
+    after16 = np.empty(rows[0] + 1, dtype=np.uint16)
+    after32 = np.empty(rows[1] + 1, dtype=np.uint32)
+    after64 = np.empty(rows[2] + 1, dtype=np.uint64)
+    chosen = np.empty(max(rows) + 1, dtype=np.int32)
+    child = np.empty((len(item) + 64, 3), dtype=np.int64)
     for index in range(len(item)):
-        child[index, 0] = item[index]
-        child[index, 1] = support[index]
+        child[index, _ITEM] = item[index]
+        child[index, _SUPPORT] = support[index]
     pairs = np.empty(256, dtype=np.int32)
-    node = np.empty((16, 6), dtype=np.int64)
-    for column in range(6):
-        node[0, column] = 0
+    asked = np.empty(256, dtype=np.bool_)
+    node = np.zeros((16, _N_COLUMNS), dtype=np.int64)
     node[0, _LAST] = len(item)
     node[0, _NEXT] = -1
-    node[0, _ROWS] = rows
+    for index in range(3):
+        node[0, _ROWS + index] = rows[index]
     depth = 0
     while depth >= 0:
         first = node[depth, _FIRST]
-        width = node[depth, _LAST] - first
-        n = node[depth, _ROWS]
-        base = node[depth, _MASKS]
+        last = node[depth, _LAST]
+        width = last - first
+        n16, n32, n64 = node[depth, _ROWS], node[depth, _ROWS + 1], node[depth, _ROWS + 2]
+        base16, base32, base64 = node[depth, _BASE], node[depth, _BASE + 1], node[depth, _BASE + 2]
         free = node[depth, _PAIRS]
         if node[depth, _NEXT] < 0:  # the first visit: count pairs of children
             node[depth, _NEXT] = first if depth else first_child
-            if n:
+            node[depth, _STOP] = last if depth else stop_child
+            if n16 + n32 + n64:
                 pairs = grown(pairs, free + width * width)
-                cells = slice(base, base + width * n)
-                _count_pairs(starts[cells], lasts[cells], n, width, pairs[free : free + width * width])
-        if node[depth, _NEXT] == (node[depth, _LAST] if depth else stop_child):
+                asked = grown(asked, width * width)
+                above = node[depth - 1, _PAIRS]
+                above_width = first - node[depth - 1, _FIRST]
+                for one in range(width):
+                    for other in range(width):
+                        # what is rare here was rare after a shorter pattern
+                        asked[one * width + other] = depth == 0 or (
+                            pairs[above + child[first + one, _ABOVE] * above_width + child[first + other, _ABOVE]]
+                            >= min_count
+                        )
+                        pairs[free + one * width + other] = 0
+                of_node = pairs[free : free + width * width]
+                _count_pairs(masks16[base16 : base16 + width * n16], n16, width, asked, of_node)
+                _count_pairs(masks32[base32 : base32 + width * n32], n32, width, asked, of_node)
+                _count_pairs(masks64[base64 : base64 + width * n64], n64, width, asked, of_node)
+        if node[depth, _NEXT] == node[depth, _STOP]:
             depth -= 1
             continue
         one = node[depth, _NEXT] - first
         node[depth, _NEXT] += 1
         size = length + depth + 1
         path = grown(path, size)
-        path[size - 1] = child[first + one, 0]
+        path[size - 1] = child[first + one, _ITEM]
         if size >= min_length:
-            values = grown(values, n_values + size)
-            for step in range(size):
-                values[n_values + step] = path[step]
-            n_values += size
-            bounds = grown(bounds, n_patterns + 2)
-            counts = grown(counts, n_patterns + 1)
-            bounds[n_patterns + 1] = n_values
-            counts[n_patterns] = child[first + one, 1]
+            values, bounds, counts = add_pattern(
+                values, bounds, counts, n_patterns, path, size, child[first + one, _SUPPORT]
+            )
             n_patterns += 1
             if n_patterns > max_patterns or stop[0]:
                 break
-        if n == 0 or size == max_length:
+        if n16 + n32 + n64 == 0 or size == max_length:
             continue
-        last = node[depth, _LAST]
         child = grown_table(child, last + width)
+        next_last = last
         for other in range(width):
             if pairs[free + one * width + other] >= min_count:
-                child[last, 0] = child[first + other, 0]
-                child[last, 1] = pairs[free + one * width + other]
-                last += 1
-        if last == node[depth, _LAST]:
+                child[next_last, _ITEM] = child[first + other, _ITEM]
+                child[next_last, _SUPPORT] = pairs[free + one * width + other]
+                child[next_last, _ABOVE] = other
+                next_last += 1
+        if next_last == last:
             continue
         node = grown_table(node, depth + 2)
         depth += 1
-        node[depth, _FIRST] = node[depth - 1, _LAST]
-        node[depth, _LAST] = last
+        node[depth, _FIRST] = last
+        node[depth, _LAST] = next_last
         node[depth, _NEXT] = -1
         node[depth, _PAIRS] = free + width * width
-        node[depth, _MASKS] = base + width * n
-        node[depth, _ROWS] = 0
+        for index in range(3):
+            node[depth, _ROWS + index] = 0
         if size + 1 == max_length:
             continue
-        mine = slice(base + one * n, base + (one + 1) * n)
-        taken = _rows_with(starts[mine], n, chosen)
-        _set_after(masks[mine], chosen, taken, after)
-        for row in range(taken):
-            union[row] = 0
-        for other in range(width):
-            if pairs[free + one * width + other] >= min_count:
-                _unite(masks[base + other * n : base + (other + 1) * n], chosen, taken, union)
-        taken = _keep_two(union, after, chosen, taken)
-        if taken < min_count:
+        below = child[last:next_last, _ABOVE].copy()
+        masks16, taken16 = _descend(masks16, base16, n16, width, one, below, chosen, after16)
+        masks32, taken32 = _descend(masks32, base32, n32, width, one, below, chosen, after32)
+        masks64, taken64 = _descend(masks64, base64, n64, width, one, below, chosen, after64)
+        if taken16 + taken32 + taken64 < min_count:
             continue
-        node[depth, _ROWS] = taken
-        top = base + width * n
-        needed = top + (last - node[depth, _FIRST]) * taken
-        masks, starts, lasts = grown(masks, needed), grown(starts, needed), grown(lasts, needed)
-        for other in range(width):
-            if pairs[free + one * width + other] >= min_count:
-                _take(
-                    masks[base + other * n : base + (other + 1) * n], chosen, after, taken, masks[top : top + taken],
-                    starts[top : top + taken], lasts[top : top + taken],
-                )  # fmt: skip
-                top += taken
-    return masks, starts, lasts, path, values, bounds, counts, n_patterns
+        node[depth, _ROWS], node[depth, _ROWS + 1], node[depth, _ROWS + 2] = taken16, taken32, taken64
+        node[depth, _BASE] = base16 + (width + 1) * n16
+        node[depth, _BASE + 1] = base32 + (width + 1) * n32
+        node[depth, _BASE + 2] = base64 + (width + 1) * n64
+    return (masks16, masks32, masks64), path, values, bounds, counts, n_patterns

@@ -6,9 +6,9 @@ over these rows counts all pairs of children, that is how many rows hold the pat
 that nothing follows often, as most do, is told by its count alone, and a child whose rows are written down finds there
 only items that often follow it. A row of one item has no pairs and is not kept.
 
-Where pairs are too many to be counted in a table, each child counts what follows it when its turn comes; so do the
-patterns of one item. Nodes lie on stacks: what belongs to depth ``d`` ends where that of ``d + 1`` begins. Children are
-taken in ascending order, which makes the order of patterns that of words in a dictionary.
+Where pairs are too many to be counted in a table, each child counts what follows it when its turn comes. Nodes lie on
+stacks: what belongs to depth ``d`` ends where that of ``d + 1`` begins. Children are taken in ascending order, which
+makes the order of patterns that of words in a dictionary.
 
 References
 ----------
@@ -21,17 +21,17 @@ import numpy as np
 import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
-from cjm.kernels.sequences_index import grown, grown_table
+from cjm.kernels.sequences_index import add_pattern, grown, grown_table
 from cjm.kernels.sequences_masks import grow_masks, to_masks
 
-__all__ = ["cut", "frequent"]
+__all__ = ["cut", "frequent", "pairs_of_items"]
 
 IntArray = npt.NDArray[np.int64]
 CodeArray = npt.NDArray[np.int32]
 
 _MOST_PAIRS = 1 << 20  # cells of a table of pairs: 4 MB
-_MOST_CELLS = 1 << 21  # cells of a table of masks: 24 MB
-_SPARSE = 4  # cells of a table of masks for one item of the rows
+_MOST_CELLS = 1 << 25  # cells of a table of masks: 64 MB and more
+_SPARSE = 8  # cells of a table of masks for one item of the rows
 
 # Columns of a child: its item, its support, its entries in ends and its own children in follow.
 _ITEM, _SUPPORT, _ENDS, _ENDS_STOP, _FOLLOW, _FOLLOW_STOP = 0, 1, 2, 3, 4, 5
@@ -118,6 +118,34 @@ def _count_pairs(
 
 
 @kernel
+def pairs_of_items(code: CodeArray, n_items: int) -> CodeArray:
+    """Count the rows that hold each pair of items, ``pairs[second * n_items + first]``; none if there are too many.
+
+    (int32[:], int64) -> int32[:]. ``code`` holds the rows, each closed by -1.
+    """
+    cells = n_items * n_items
+    pairs = np.zeros(cells if cells <= min(_MOST_PAIRS, 4 * len(code)) else 0, dtype=np.int32)
+    if len(pairs):
+        mark = np.zeros(n_items, dtype=np.int32)
+        _count_pairs(code, 0, len(code), n_items, pairs, mark, np.empty(n_items + 1, dtype=np.int32))
+    return pairs
+
+
+@kernel
+def _list_followers(
+    pairs: CodeArray, width: int, index: int, min_count: int, follow: IntArray, top: int
+) -> tuple[IntArray, int]:
+    """Write the items that often follow the one numbered ``index``, and in how many rows; return where they end."""
+    follow = grown_table(follow, top + width)
+    for second in range(width):
+        if pairs[second * width + index] >= min_count:
+            follow[top, 0] = second
+            follow[top, 1] = pairs[second * width + index]
+            top += 1
+    return follow, top
+
+
+@kernel
 def _first_places(
     data: CodeArray, lo: int, hi: int, slot: CodeArray, seen: IntArray, tick: int, ends: CodeArray
 ) -> int:
@@ -156,23 +184,23 @@ def cut(child: IntArray, first: int, last: int, part: int, parts: int) -> tuple[
 
 @kernel
 def frequent(
-    code: CodeArray, places: CodeArray, place_offsets: IntArray, first_item: int, stop_item: int,
+    code: CodeArray, places: CodeArray, place_offsets: IntArray, item_pairs: CodeArray, first_item: int, stop_item: int,
     part: int, parts: int, min_count: int, min_length: int, max_length: int, max_patterns: int,
     stop: npt.NDArray[np.uint8],
 ) -> tuple[CodeArray, IntArray, IntArray]:  # fmt: skip
     """Find the sequences that begin with an item of ``[first_item, stop_item)`` and enough rows support.
 
-    (int32[:], int32[:], int64[:], int64 x 8, uint8[:]) -> items of the patterns end to end, their offsets, their
-    supports, in lexicographic order. ``code`` holds the rows, each closed by -1; ``places`` the first place of each
-    item in each row. Of ``parts`` parts into which the second items are cut the one numbered ``part`` is done; part 0
-    has the first item alone as well. Ends early, with ``max_patterns + 1`` patterns, when there are more than
-    ``max_patterns``, and with any number when somebody sets ``stop``.
+    (int32[:], int32[:], int64[:], int32[:], int64 x 8, uint8[:]) -> items of the patterns end to end, their offsets,
+    their supports, in lexicographic order. ``code`` holds the rows, each closed by -1; ``places`` the first place of
+    each item in each row; ``item_pairs`` what ``pairs_of_items`` counted. Of ``parts`` parts into which the second
+    items are cut the one numbered ``part`` is done; part 0 has the first item alone as well. Ends early, with
+    ``max_patterns + 1`` patterns, when there are more than ``max_patterns``, and with any number when somebody sets
+    ``stop``.
     """
     n_items = len(place_offsets) - 1
     values = np.empty(1024, dtype=np.int32)
     bounds = np.zeros(1024, dtype=np.int64)
     counts = np.empty(1024, dtype=np.int64)
-    n_values = 0
     n_patterns = 0
 
     seen = np.full(n_items, -1, dtype=np.int64)
@@ -189,9 +217,11 @@ def frequent(
     follow = np.empty((1024, 2), dtype=np.int64)  # number of an item among the children, support
     node = np.empty((64, 8), dtype=np.int64)
     path = np.empty(64, dtype=np.int32)
-    masks = np.empty(1024, dtype=np.uint64)
-    starts = np.empty(1024, dtype=np.uint16)
-    lasts = np.empty(1024, dtype=np.uint16)
+    masks = (
+        np.empty(1024, dtype=np.uint16),
+        np.empty(1024, dtype=np.uint32),
+        np.empty(1024, dtype=np.uint64),
+    )
 
     for item in range(n_items):
         child[item, _ITEM] = item
@@ -203,6 +233,13 @@ def frequent(
     node[0, _LAST] = n_items
     node[0, _NEXT] = first_item
     node[0, _STOP] = stop_item
+    if len(item_pairs):
+        node[0, _COUNTED] = 1
+        for item in range(first_item, stop_item):
+            child[item, _FOLLOW] = node[0, _FREE_FOLLOW]
+            follow, top = _list_followers(item_pairs, n_items, item, min_count, follow, node[0, _FREE_FOLLOW])
+            child[item, _FOLLOW_STOP] = top
+            node[0, _FREE_FOLLOW] = top
     depth = 0
     while depth >= 0:
         if node[depth, _NEXT] == node[depth, _STOP]:
@@ -213,14 +250,7 @@ def frequent(
         path[depth] = child[one, _ITEM]
         length = depth + 1
         if length >= min_length and (depth > 0 or part == 0):
-            values = grown(values, n_values + length)
-            for step in range(length):
-                values[n_values + step] = path[step]
-            n_values += length
-            bounds = grown(bounds, n_patterns + 2)
-            counts = grown(counts, n_patterns + 1)
-            bounds[n_patterns + 1] = n_values
-            counts[n_patterns] = child[one, _SUPPORT]
+            values, bounds, counts = add_pattern(values, bounds, counts, n_patterns, path, length, child[one, _SUPPORT])
             n_patterns += 1
             if n_patterns > max_patterns:
                 break
@@ -288,7 +318,7 @@ def frequent(
             if counted:
                 for index in range(child[one, _FOLLOW], child[one, _FOLLOW_STOP]):
                     new[follow[index, 0]] = index - child[one, _FOLLOW]
-                read = free - node[depth - 2, _DATA]
+                read = free - node[depth - 2, _DATA] if depth > 1 else len(code)
             data = grown(data, free + read + hi - lo + 2)
             if depth == 1:
                 top, rows, longest = _project(code, places, lo, hi, new, data, free)
@@ -307,17 +337,14 @@ def frequent(
         # what follows them
         width = last - first
         if longest <= 64 and width * rows <= min(_MOST_CELLS, _SPARSE * (top - free)):
-            needed = width * rows
-            masks, starts, lasts = grown(masks, needed), grown(starts, needed), grown(lasts, needed)
-            to_masks(data, free, top, width, rows, masks, starts, lasts)
-            masks, starts, lasts, path, values, bounds, counts, n_patterns = grow_masks(
-                masks, starts, lasts, rows, child[first:last, _ITEM], child[first:last, _SUPPORT], next_lo - first,
+            masks, tables = to_masks(data, free, top, width, masks)
+            masks, path, values, bounds, counts, n_patterns = grow_masks(
+                masks, tables, child[first:last, _ITEM], child[first:last, _SUPPORT], next_lo - first,
                 next_stop - first, path, length, min_count, min_length, max_length, max_patterns, stop, values, bounds,
                 counts, n_patterns,
             )  # fmt: skip
             if n_patterns > max_patterns:
                 break
-            n_values = bounds[n_patterns]
             depth -= 1
             continue
         needs_places = length + 2 < max_length
@@ -328,12 +355,7 @@ def frequent(
             _count_pairs(data, free, top, width, pairs, mark, met)
             for index in range(width):
                 child[first + index, _FOLLOW] = free_follow
-                follow = grown_table(follow, free_follow + width)
-                for second in range(width):
-                    if pairs[second * width + index] >= min_count:
-                        follow[free_follow, 0] = second
-                        follow[free_follow, 1] = pairs[second * width + index]
-                        free_follow += 1
+                follow, free_follow = _list_followers(pairs, width, index, min_count, follow, free_follow)
                 child[first + index, _FOLLOW_STOP] = free_follow
             node[depth, _FREE_FOLLOW] = free_follow
         else:
@@ -352,4 +374,4 @@ def frequent(
                     child[first + index, _ENDS_STOP] = new[index]
                     new[index] = -1
                 node[depth, _FREE_ENDS] = free_ends
-    return values[:n_values], bounds[: n_patterns + 1], counts[:n_patterns]
+    return values[: bounds[n_patterns]], bounds[: n_patterns + 1], counts[:n_patterns]

@@ -22,7 +22,7 @@ __all__ = ["search", "supports"]
 
 IntArray = npt.NDArray[np.int64]
 CodeArray = npt.NDArray[np.int32]
-_PIECES = 8  # for each thread: first items differ a hundredfold in work
+_PIECES = 3  # for each thread: first items differ a hundredfold in work, and every cut repeats some
 
 
 def supports(units: Units) -> tuple[IntArray, int]:
@@ -93,7 +93,7 @@ def _free(units: Units, new_code: CodeArray, support: IntArray, limits: Limits) 
     """Return the search without limits, over rows closed by -1."""
     from cjm.kernels._jit import as_array
     from cjm.kernels.sequences_index import closed_rows, first_places
-    from cjm.kernels.sequences_mine import frequent
+    from cjm.kernels.sequences_mine import frequent, pairs_of_items
 
     recode = as_array(new_code, np.int32)
     rows = [
@@ -104,7 +104,8 @@ def _free(units: Units, new_code: CodeArray, support: IntArray, limits: Limits) 
     del rows
     place_offsets = np.concatenate(([0], np.cumsum(support))).astype(np.int64)
     places = first_places(code, place_offsets)
-    return lambda *rest: frequent(code, places, place_offsets, *rest)
+    pairs = pairs_of_items(code, len(support))
+    return lambda *rest: frequent(code, places, place_offsets, pairs, *rest)
 
 
 def _limited(units: Units, new_code: CodeArray, support: IntArray, limits: Limits) -> Mine:

@@ -152,7 +152,9 @@ def test_sqlite_by_sqlalchemy(tmp_path: Path) -> None:
 def postgres() -> Iterator[str]:
     """Start a PostgreSQL server of one's own; yield its URI."""
     pytest.importorskip("adbc_driver_postgresql", reason="the ADBC driver of PostgreSQL is not installed")
-    if shutil.which("initdb") is None or shutil.which("pg_ctl") is None:
+    folders = [os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
+    initdb, pg_ctl = (shutil.which(name, path=os.pathsep.join(folders)) for name in ("initdb", "pg_ctl"))
+    if initdb is None or pg_ctl is None:
         pytest.skip("PostgreSQL is not installed: there is no initdb or pg_ctl")
     folder = Path(tempfile.mkdtemp())
     runner: dict[str, object] = {}
@@ -172,12 +174,12 @@ def postgres() -> Iterator[str]:
             pytest.skip(f"PostgreSQL cannot be started: {done.stderr or done.stdout}")
 
     data, log = str(folder / "data"), str(folder / "log")
-    call("initdb", "--pgdata", data, "--auth=trust", "--username=tester", "--no-sync", "--encoding=UTF8")
-    call("pg_ctl", "start", "--wait", "-D", data, "-l", log, "-o", f"-p {port} -h 127.0.0.1 -k {folder}")
+    call(initdb, "--pgdata", data, "--auth=trust", "--username=tester", "--no-sync", "--encoding=UTF8")
+    call(pg_ctl, "start", "--wait", "-D", data, "-l", log, "-o", f"-p {port} -h 127.0.0.1 -k {folder}")
     try:
         yield f"postgresql://tester:secret@127.0.0.1:{port}/postgres"
     finally:
-        call("pg_ctl", "stop", "--wait", "-D", data, "-m", "immediate")
+        call(pg_ctl, "stop", "--wait", "-D", data, "-m", "immediate")
         shutil.rmtree(folder)
 
 

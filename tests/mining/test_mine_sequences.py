@@ -13,7 +13,7 @@ import cjm
 from cjm.contracts import CONTRACTS
 from cjm.errors import ArgumentError, CjmError
 from cjm.kernels.sequences_index import first_places
-from cjm.kernels.sequences_mine import frequent
+from cjm.kernels.sequences_mine import frequent, pairs_of_items
 from cjm.matching import find
 from cjm.mining import mine_sequences
 from cjm.mining._family import to_min_count
@@ -278,12 +278,23 @@ def test_long_rows_and_many_patterns(rows, length, items, count):
     assert_frame_equal(free, mine_sequences(journeys, taxonomy={}, threads=4, **options))
 
 
+@pytest.mark.parametrize("length", [16, 17, 18, 32, 33, 34, 64, 65, 66])
+def test_rows_at_the_limits_of_masks(length):
+    # behind the first event all rows are as long, and the last event of a row is the only one of its item
+    lists = [[0, *([1, 2, 3] * length)[: length - 2], 4] for _ in range(3)]
+    lists += [[*items[: length // 2], 3, *items[length // 2 + 1 :]] for items in lists]
+    journeys = journeys_of_lists(lists)
+    free = mine_sequences(journeys, min_support=4, max_length=5)
+    assert_frame_equal(free, mine_sequences(journeys, min_support=4, max_length=5, max_gap="1w"))
+    assert free.filter(pl.col("pattern").list.last() == "c:4").height > 20
+
+
 def test_a_search_that_is_stopped_ends_soon():
     lists = random_lists(1, 200, 40, 8)
     codes = np.array([code for items in lists for code in [*items, -1] if items], dtype=np.int32)
     support = [sum(item in items for items in lists) for item in range(8)]
     offsets = np.concatenate(([0], np.cumsum(support))).astype(np.int64)
-    arguments = (codes, first_places(codes, offsets), offsets, 0, 8, 0, 1, 1, 1, 12, 10**9)
+    arguments = (codes, first_places(codes, offsets), offsets, pairs_of_items(codes, 8), 0, 8, 0, 1, 1, 1, 12, 10**9)
     assert len(frequent(*arguments, np.ones(1, dtype=np.uint8))[2]) < 100
 
 
