@@ -1,7 +1,8 @@
 """Rows of a search for sequences whose steps are sets of items at one time: see ``sequences_baskets``.
 
 Entries of rows stand in three arrays: item, number of a word of 64 times, and the times of that word as bits. A row
-begins with the times at which the pattern can end, under the item -1; the entries of an item stand side by side.
+begins with the times at which the pattern can end, under the item -1; the entries of an item stand side by side. In a
+row of one word its number is of no account.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def count_items(
 @kernel
 def enter_hits(
     line: IntArray, lo: int, hi: int, item: CodeArray, word: CodeArray, mask: MaskArray, ends: MaskArray,
-    slot: IntArray, slot_beside: IntArray, hits: IntArray, waste: int,
+    slot: IntArray, slot_beside: IntArray, hit_row: CodeArray, hit_entry: CodeArray, waste: int,
 ) -> None:  # fmt: skip
     """Enter row and entry of each item that comes later, or joins, where it has a slot for that.
 
@@ -148,13 +149,13 @@ def enter_hits(
                 one = item[index]
                 wanted = (slot[one] >= 0) & (mask[index] & later != _NONE)
                 to = slot[one] if wanted else waste
-                hits[to, 0] = row
-                hits[to, 1] = index
+                hit_row[to] = row
+                hit_entry[to] = index
                 slot[one] += wanted
                 wanted = (slot_beside[one] >= 0) & (mask[index] & mask[first] != _NONE)
                 to = slot_beside[one] if wanted else waste
-                hits[to, 0] = row
-                hits[to, 1] = index
+                hit_row[to] = row
+                hit_entry[to] = index
                 slot_beside[one] += wanted
             continue
         entry = first
@@ -167,12 +168,12 @@ def enter_hits(
             begin = entry
             follows, joins, entry = _meet(entry, stop, word[first], later, item, word, mask, ends)
             if follows and slot[one] >= 0:
-                hits[slot[one], 0] = row
-                hits[slot[one], 1] = begin
+                hit_row[slot[one]] = row
+                hit_entry[slot[one]] = begin
                 slot[one] += 1
             if joins and slot_beside[one] >= 0:
-                hits[slot_beside[one], 0] = row
-                hits[slot_beside[one], 1] = begin
+                hit_row[slot_beside[one]] = row
+                hit_entry[slot_beside[one]] = begin
                 slot_beside[one] += 1
         for index in range(first, items):
             ends[word[index]] = _NONE
@@ -180,7 +181,7 @@ def enter_hits(
 
 @kernel
 def project(
-    hits: IntArray, lo: int, hi: int, joins: bool, keep: npt.NDArray[np.bool_],
+    hit_row: CodeArray, hit_entry: CodeArray, lo: int, hi: int, joins: bool, keep: npt.NDArray[np.bool_],
     line: IntArray, at: int, item: CodeArray, word: CodeArray, mask: MaskArray, ends: MaskArray, top: int,
 ) -> tuple[int, int]:  # fmt: skip
     """Write the rows of a child from line ``at`` and entry ``top`` on; return the last line and where entries end.
@@ -188,16 +189,16 @@ def project(
     Rows in which no item that is kept can follow are left out.
     """
     for hit in range(lo, hi):
-        first = line[hits[hit, 0], _ENTRY]
-        stop = line[hits[hit, 0] + 1, _ENTRY]
+        row = hit_row[hit]
+        first = line[row, _ENTRY]
+        stop = line[row + 1, _ENTRY]
         later = _above(mask[first])
         begin = top
-        entry = hits[hit, 1]
+        entry = hit_entry[hit]
         is_long = False
-        if line[hits[hit, 0], _LONG] == 0:
+        if line[row, _LONG] == 0:
             here = mask[entry] & (mask[first] if joins else later)
             item[top] = _END
-            word[top] = word[first]
             mask[top] = here
             top += 1
             written = top
@@ -205,7 +206,6 @@ def project(
             for index in range(first + 1, stop):
                 here = mask[index] & onward
                 item[top] = item[index]
-                word[top] = word[index]
                 mask[top] = here
                 top += (here != _NONE) & keep[item[index]]  # no branch: what is not kept is written over
         else:

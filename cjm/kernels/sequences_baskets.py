@@ -66,7 +66,8 @@ def frequent_baskets(
     word = np.empty(1024, dtype=np.int32)
     mask = np.empty(1024, dtype=np.uint64)
     line = np.empty((1024, 2), dtype=np.int64)
-    hits = np.empty((1024, 2), dtype=np.int64)
+    hit_row = np.empty(1024, dtype=np.int32)
+    hit_entry = np.empty(1024, dtype=np.int32)
     path = np.empty(64, dtype=np.int32)
     child = np.zeros((n_items + 1024, 4), dtype=np.int64)
     node = np.zeros((64, 9), dtype=np.int64)
@@ -127,7 +128,7 @@ def frequent_baskets(
             item, word, mask = grown(item, size), grown(word, size), grown(mask, size)
             lo, hi = child[one, _HITS], child[one, _HITS_STOP]
             line = grown_table(line, at + hi - lo + 1)
-            line_stop, top = project(hits, lo, hi, joins, keep, line, at, item, word, mask, ends, top)
+            line_stop, top = project(hit_row, hit_entry, lo, hi, joins, keep, line, at, item, word, mask, ends, top)
             for other in range(first, last):
                 keep[child[other, _CODE] % n_items] = False
         if line_stop - at < min_count:
@@ -164,8 +165,8 @@ def frequent_baskets(
                     slot_beside[child[index, _CODE] - n_items] = free
                 free += child[index, _SUPPORT]
                 child[index, _HITS_STOP] = free
-            hits = grown_table(hits, free + 1)
-            enter_hits(line, at, line_stop, item, word, mask, ends, slot, slot_beside, hits, free)
+            hit_row, hit_entry = grown(hit_row, free + 1), grown(hit_entry, free + 1)
+            enter_hits(line, at, line_stop, item, word, mask, ends, slot, slot_beside, hit_row, hit_entry, free)
             for index in range(last, new):
                 slot[child[index, _CODE] % n_items] = -1
                 slot_beside[child[index, _CODE] % n_items] = -1
