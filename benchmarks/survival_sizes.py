@@ -79,9 +79,11 @@ def moved_away(found: cjm.Subjects, journeys: cjm.Journeys) -> list[float]:
 
 
 def planted_silence(replicates: int, persons: int, *, effect: str) -> Found:
-    """Yield whether the interval covers the ratio by which a path multiplies the chance to leave."""
-    chance, times = 0.05, 3.0 if effect == "event" else 2.0
-    truth = np.log1p(-chance * times) / np.log1p(-chance)
+    """Yield whether the interval covers the ratio of the hazards of silence; who stays is rarely silent, too."""
+    times = 3.0 if effect == "event" else 2.0
+    stays_silent = np.exp(-0.12 * 45)
+    plain, raised = (np.log1p(-(left + (1 - left) * stays_silent)) for left in (0.05, 0.05 * times))
+    truth = raised / plain
     for seed in range(replicates):
         journeys = silent_world(seed, persons, **{"once" if effect == "event" else "onward": times})
         model = PathHazard(patterns={"p": "a:p"}, effect=effect).fit(journeys, subjects(journeys, QUIET))

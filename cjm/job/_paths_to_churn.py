@@ -157,9 +157,12 @@ def _declared(
     found.tables |= tables
     found.notes += notes
     if config.churn.inactive is not None:
-        found.tables["sensitivity"] = sensitivity(
-            journeys, subjects.churn, model, persons=risk, origin=config.churn.origin
-        )
+        try:
+            found.tables["sensitivity"] = sensitivity(
+                journeys, subjects.churn, model, persons=risk, origin=config.churn.origin
+            )
+        except InputError as error:
+            found.notes.append(f"Hazard ratios at other silences could not be estimated: {error}")
     return hazards
 
 

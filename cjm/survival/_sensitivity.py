@@ -8,7 +8,7 @@ from datetime import timedelta
 import polars as pl
 
 from cjm.durations import format_duration
-from cjm.errors import ArgumentError
+from cjm.errors import ArgumentError, InputError
 from cjm.journeys import Journeys
 from cjm.survival._churn import Churn
 from cjm.survival._hazard import PathHazard
@@ -46,14 +46,14 @@ def sensitivity(
     -------
     polars.DataFrame
         ``gap`` (Duration), ``churned`` (persons), ``false_churn`` (share of the silences that ended in a return), then
-        contract HAZARDS: a row a silence and term.
+        contract HAZARDS: a row a silence and term; none for a silence after which nobody churned.
 
     Raises
     ------
     ArgumentError
         If churn is not silence, or a number of ``times`` is not above zero.
     InputError
-        If nobody churned.
+        If nobody churned whatever the silence, or a model cannot be fitted.
 
     Examples
     --------
@@ -79,6 +79,8 @@ def sensitivity(
         gap = round(churn.gap * factor)
         other = Churn.inactive(timedelta(microseconds=gap), *churn.touchpoints)
         found = subjects(journeys, other, persons=persons, origin=origin, end=end, competing=competing)
+        if not found.frame["churned"].any():
+            continue
         fitted = PathHazard(**model.get_params()).fit(journeys, found)
         audit = found.audit().row(
             by_predicate=pl.col("measure") == f"false churn at {format_duration(gap)}", named=True
@@ -91,4 +93,6 @@ def sensitivity(
                 pl.all(),
             )
         )
+    if not parts:
+        raise InputError.at(f"nobody churned at {churn}, nor at other silences", where="sensitivity")
     return pl.concat(parts)

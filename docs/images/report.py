@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-COLUMNS = (("header", "#paths"), ("#patterns", "#survival"))
+COLUMNS = (("header", "#paths"), ("#patterns", "#when"))
 WIDTH, SHOWN, HEIGHT = 800, 620, 1400  # pixels: of the page, of a column, of the picture
 
 

@@ -9,6 +9,7 @@ from plot_examples import read, words
 import cjm
 from cjm import plot
 from cjm.errors import ArgumentError
+from cjm.plot._survival import _thinned
 from cjm.survival import When
 
 HOSTILE = ["<script>alert(1)</script>", 'a"b & c', "x" * 300, "\u202eabc", "", "a:b -> c:d", "写真"]
@@ -108,6 +109,30 @@ def test_the_curves_have_a_table_of_those_at_risk():
     assert {"At risk", "gold", "plus", "80", "40", "9", "days"} <= set(said)
     above = plot.survival_curves(curves().filter(pl.col("plan") == "plus"))
     assert any("begins at 70" in note for note in words(above))
+
+
+def test_curves_of_many_times_are_thinned_and_keep_their_ends():
+    size = 50_000
+    survival = [1 - 0.5 * place / size for place in range(1, size + 1)]
+    frame = pl.DataFrame(
+        {"time": [place / 100 for place in range(1, size + 1)], "at_risk": range(2 * size, size, -1), "events": 1,
+         "survival": survival, "lower": [share - 0.01 for share in survival], "upper": survival}
+    )  # fmt: skip
+    picture = plot.survival_curves(frame)
+    assert len(picture.svg) < 200_000
+    assert picture.description == "50.0\xa0% were still there after 500 days."
+    thin = _thinned(frame, 1000)
+    assert 990 <= thin.height <= 1001
+    assert thin.row(-1) == frame.row(-1)
+    assert thin.join(frame, on=frame.columns, how="anti").is_empty()
+
+
+def test_names_longer_than_their_room_stand_above_the_lines_of_the_forest():
+    beside, above = (
+        [float(mark.get("x1")) for mark in read(plot.hazards(hazards(name))).iter() if mark.get("x1")]
+        for name in ("risk", "web:view_offer -> store:visit within 3d -> not store:renew within 1d")
+    )
+    assert min(above) < 100 < min(beside)
 
 
 def test_the_day_to_act_by_is_said_only_where_it_is_known():

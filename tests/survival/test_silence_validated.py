@@ -126,6 +126,10 @@ def test_other_silences():
     assert table.row(1)[3:] == once.summary.row(0)
     # too short a silence calls pauses churn, which draws the ratio towards 1
     assert 1 < table["hazard_ratio"][0] < table["hazard_ratio"][1] == pytest.approx(table["hazard_ratio"][2], rel=0.3)
+    long = sensitivity(journeys, Churn.inactive("200d"), model)
+    assert long["gap"].dt.total_days().to_list() == [100, 200]  # nobody can be seen to be silent for 400 days
+    with pytest.raises(InputError, match="nobody churned"):
+        sensitivity(journeys, Churn.inactive("200d"), model, times=(2, 3))
     cancelled, _ = cancelling_world(1, 50)
     with pytest.raises(ArgumentError, match="inactive"):
         sensitivity(cancelled, Churn.event("a:quit"), model)
