@@ -17,7 +17,7 @@ import polars as pl
 from cjm.files import created, new_folder, write_text
 from cjm.progress import Step, Steps
 
-__all__ = ["Found", "Stage", "TableFiles", "Work", "fixed_time"]
+__all__ = ["Found", "Stage", "TableFiles", "Work", "fixed_time", "work_folder"]
 
 _MANIFEST = "stage.json"
 _PLAN = "plan.json"
@@ -93,6 +93,11 @@ class TableFiles(Mapping[str, pl.DataFrame]):
         return len(self.paths)
 
 
+def work_folder(target: Path) -> Path:
+    """Return where a run of this output keeps its finished steps."""
+    return target.with_name(f".{target.name}.work")
+
+
 class Work:
     """The folder of finished steps. One that was left by a run of another plan is thrown away.
 
@@ -113,7 +118,7 @@ class Work:
     """
 
     def __init__(self, target: Path, plan: Mapping[str, Any], now: datetime) -> None:
-        self.folder = target.with_name(f".{target.name}.work")
+        self.folder = work_folder(target)
         mark = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
         held = self._held()
         if held.get("plan") != mark:
