@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -188,7 +189,7 @@ def _stoppable() -> list[int]:
     """Let Ctrl-C and SIGTERM interrupt what is being done; return the list of those that came.
 
     A handler waits for native code to come back. What is on disk is whole at any time, so a process that has not ended
-    soon is ended by a thread, which the system tells at once through a pipe.
+    soon is ended by a thread, which the system tells at once.
     """
     came: list[int] = []
 
@@ -196,18 +197,17 @@ def _stoppable() -> list[int]:
         came.append(number)
         raise KeyboardInterrupt
 
-    heard, told = os.pipe()
-    os.set_blocking(told, False)
-
-    def end() -> None:
-        number = os.read(heard, 1)[0]
+    def end(heard: socket.socket, _: socket.socket) -> None:
+        number = heard.recv(1)[0]
         time.sleep(_PATIENCE)
         os._exit(128 + number)
 
-    signal.set_wakeup_fd(told)
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    signal.set_wakeup_fd(told.fileno())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
-    threading.Thread(target=end, daemon=True).start()
+    threading.Thread(target=end, args=(heard, told), daemon=True).start()
     return came
 
 

@@ -19,7 +19,7 @@ from cjm.identity import Identities, person_numbers
 from cjm.job._config import Config
 from cjm.job._erase import Gone, erase_store, erase_tables, open_store
 from cjm.job._privacy import privacy_of, stored_ids
-from cjm.job._work import fixed_time
+from cjm.job._work import fixed_time, work_folder
 from cjm.journeys import Journeys
 from cjm.moments import WatchState
 
@@ -125,7 +125,7 @@ def forget(config: Config, identifiers: pl.DataFrame, *, stores: Sequence[str | 
         if (home / "state" / "state.json").is_file():
             opened.append((home / "state", WatchState.open(home / "state")))
         maps = [store.map for _, store in opened if isinstance(store, Identities)]
-        stored = [target / "tables" / _MAP, _work(target) / "stitch" / "tables" / _MAP]
+        stored = [target / "tables" / _MAP, work_folder(target) / "stitch" / "tables" / _MAP]
         maps += [pl.read_parquet(path) for path in stored if path.is_file()]
         gone = _whole(given, maps)
 
@@ -148,10 +148,6 @@ def forget(config: Config, identifiers: pl.DataFrame, *, stores: Sequence[str | 
         receipt = {"at": done.at.isoformat(), "identifiers": done.identifiers, "rows": dict(done.rows)}
         tombstones.with_receipt(receipt).write(path, privacy.key)
     return done
-
-
-def _work(target: Path) -> Path:
-    return target.with_name(f".{target.name}.work")
 
 
 def _as_stored(identifiers: pl.DataFrame, config: Config) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from pathlib import Path
 from cjm.events import TABLES, files_of
 from cjm.files import folder_size, require_room
 from cjm.job._config import Config
+from cjm.job._work import work_folder
 
 __all__ = ["require_room_for"]
 
@@ -19,10 +20,10 @@ def require_room_for(config: Config, target: Path) -> None:
     """Raise RunError if less is free than the run will need.
 
     It needs twice what the former output takes: for the steps, and for the new output beside the former one. Where
-    there is none, the sizes of the sources tell the least.
+    there is none, the sizes of the sources tell the least. Steps of a run that was interrupted have their room already.
     """
     needed = 2 * folder_size(target) if target.exists() else _least(config)
-    require_room(target, needed)
+    require_room(target, needed - folder_size(work_folder(target)))
 
 
 def _least(config: Config) -> int:

@@ -18,7 +18,7 @@ from cjm.files import created, new_folder, write_text
 from cjm.progress import Step, Steps
 from cjm.stores import digest, mark_of
 
-__all__ = ["Found", "Stage", "TableFiles", "Work", "fixed_time"]
+__all__ = ["Found", "Stage", "TableFiles", "Work", "fixed_time", "work_folder"]
 
 _MANIFEST = "stage.json"
 _PLAN = "plan.json"
@@ -112,6 +112,11 @@ class TableFiles(Mapping[str, pl.DataFrame]):
         return len(self.paths)
 
 
+def work_folder(target: Path) -> Path:
+    """Return where a run of this output keeps its finished steps."""
+    return target.with_name(f".{target.name}.work")
+
+
 class Work:
     """The folder of finished steps. One that was left by a run of another plan is thrown away.
 
@@ -132,7 +137,7 @@ class Work:
     """
 
     def __init__(self, target: Path, plan: Mapping[str, Any], now: datetime) -> None:
-        self.folder = target.with_name(f".{target.name}.work")
+        self.folder = work_folder(target)
         mark = mark_of(plan)
         held = plan_in(self.folder)
         if held.get("plan") != mark:

@@ -300,6 +300,19 @@ def test_a_killed_erasure_is_finished_by_the_same_call(home: Path, monkeypatch: 
     assert found_in(home, CANARY) == []
 
 
+def test_persons_who_were_not_stitched(home: Path) -> None:
+    path = home / "cjm.toml"
+    path.write_text(path.read_text() + '\n[identity]\nperson = "customer"\n')
+    config = job.load_config(path)
+    job.run(config)
+    numbers = (number("customer", "CANARY-17"),)
+    assert found_in(home, (), numbers) != []
+    job.forget(config, job.read_identifiers(["customer=Canary-17", "customer=never-seen"]))
+    assert found_in(home, CANARY, numbers) == []
+    job.run(config)
+    assert found_in(home, CANARY[:1], numbers) == []
+
+
 def test_the_command(home: Path) -> None:
     job.run(job.load_config(home / "cjm.toml"))
     (home / "who.txt").write_text("customer=Canary-17\n\n")

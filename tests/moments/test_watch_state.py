@@ -74,6 +74,21 @@ def test_the_same_state_is_the_same_bytes(saved, tmp_path):
     assert ours == theirs
 
 
+def test_without_some_persons_the_others_go_on_as_before(saved):
+    state, folder = saved
+    gone = pl.Series([3, 7, 11, 999], dtype=pl.Int64)
+    left = state.without(gone)
+    for frame in (left.late, left.waiting, left.pending):
+        assert not frame["person"].is_in(gone.implode()).any()
+    rows, _ = left.layers.rows_of(gone.to_numpy(), left.width)
+    assert len(rows) == 0
+    left.save(folder)
+    later = batch(3).filter(~pl.col("person").is_in(gone.implode()))
+    (expected, _), (found, _) = WATCH.update(later, state), WATCH.update(later, WatchState.open(folder))
+    assert found.height > 0
+    assert found.equals(expected.filter(~pl.col("person").is_in(gone.implode())))
+
+
 @pytest.mark.parametrize("kind", ["flip", "truncate", "swap", "remove"])
 def test_damage_is_noticed(saved, tmp_path, kind):
     _, folder = saved
