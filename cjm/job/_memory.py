@@ -23,9 +23,10 @@ _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 _USED = 0.9  # of the limit; what libraries hold for a moment cannot be foreseen
 
 # bytes and seconds of a processor, as benchmarks/memory.py shows them
-_PROGRAM = 900e6
-_ROW, _WHOLE_ROW, _STITCHED_ROW = 14, 320, 165  # a row as it is loaded, one of a source that is read whole, stitching
-_EVENT, _SORTED = 30, 80  # an event that is mined; one that is sorted in memory and not bucket by bucket
+_PROGRAM = 750e6
+_ROW, _WHOLE_ROW, _STITCHED_ROW = 14, 320, 130  # a row as it is loaded, one of a source that is read whole, stitching
+_EVENT, _SORTED = 40, 80  # an event that is mined; one that is sorted in memory and not bucket by bucket
+_MEASURED, _BUCKET = 100, 5_000_000  # an event of a bucket, and how many there are about
 _DISK = 90  # an event
 _SECONDS, _SECONDS_STITCHED = 6e-6, 10e-6
 
@@ -99,10 +100,12 @@ def estimate(config: Config) -> Estimate:
             except _FAILS:  # loading will say better what is wrong with it
                 continue
             rows, events, whole = rows + many, events + known, whole + (0 if pieces else many)
-    loaded = _PROGRAM + rows * _ROW + whole * _WHOLE_ROW
+    loaded = rows * _ROW + whole * _WHOLE_ROW
     if person is None:
-        return Estimate(rows, loaded + rows * _STITCHED_ROW, rows * _DISK, rows * _SECONDS_STITCHED)
-    return Estimate(rows, max(loaded, _PROGRAM + events * _EVENT), events * _DISK, rows * _SECONDS)
+        base = _PROGRAM + min(rows, _BUCKET) * _MEASURED
+        return Estimate(rows, base + loaded + rows * _STITCHED_ROW, rows * _DISK, rows * _SECONDS_STITCHED)
+    base = _PROGRAM + min(events, _BUCKET) * _MEASURED
+    return Estimate(rows, base + max(loaded, events * _EVENT), events * _DISK, rows * _SECONDS)
 
 
 def _of_parquet(path: Path, source: Source, person: str | None) -> tuple[int, int, bool]:
