@@ -1,8 +1,8 @@
 """A log of many days and one day more: a run that goes on from the former one, and one over everything.
 
-Call: python benchmarks/days.py [--events 1e6 1e7] [--share 0.01] [--folder /tmp/somewhere]
+Call: python benchmarks/days.py [--events 1e6 1e7] [--share 0.01] [--csv] [--folder /tmp/somewhere]
 
-The log is in two Parquet files, ordered by time; the second has the last share of the events. A visitor has one to
+The log is in two files, ordered by time; the second has the last share of the events. A visitor has one to
 three cookies, and on a third of the visits the customer is known. One process runs over the first file, then over both,
 then over both with nothing kept. Printed are the CPU seconds (user and system, all threads) of each step of the last
 two, and whether their tables are the same byte by byte.
@@ -33,7 +33,7 @@ CONFIGURATION = """
 dir = "out"
 
 [sources.web]
-path = "log/*.parquet"
+path = "log/*"
 time = "timestamp"
 time_zone = "UTC"
 event = "event"
@@ -48,8 +48,8 @@ max_length = 2
 STEPS = ("load", "stitch", "journeys", "measure", "mine")
 
 
-def write_files(events: int, share: float, folder: Path) -> None:
-    """Write the two files."""
+def write_files(events: int, share: float, folder: Path, *, csv: bool) -> None:
+    """Write the two files, as CSV or Parquet; the new one not yet among the log's."""
     (folder / "log").mkdir()
     log = make_log(events)
     hour = pl.col("timestamp").dt.truncate("1h").dt.epoch("s")
@@ -59,8 +59,8 @@ def write_files(events: int, share: float, folder: Path) -> None:
         customer=pl.when(visit % 3 == 0).then("customer"),
     )
     cut = events - int(share * events)
-    log[:cut].write_parquet(folder / "log" / "history.parquet")
-    log[cut:].write_parquet(folder / "new.parquet")
+    for part, path in ((log[:cut], folder / "log" / "history"), (log[cut:], folder / "new")):
+        part.write_csv(path.with_suffix(".csv")) if csv else part.write_parquet(path.with_suffix(".parquet"))
     (folder / "cjm.toml").write_text(CONFIGURATION)
 
 
@@ -80,6 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=float, nargs="+", default=[1e6])
     parser.add_argument("--share", type=float, default=0.01, help="of the events, in the new file")
+    parser.add_argument("--csv", action="store_true", help="files are CSV instead of Parquet")
     parser.add_argument("--folder", type=Path, default=None, help="where the files go (and are deleted)")
     given = parser.parse_args()
     cjm.progress.time = SimpleNamespace(perf_counter=time.process_time)  # steps in CPU seconds
@@ -88,9 +89,10 @@ def main() -> None:
     for events in (20_000, *map(int, given.events)):  # the first compiles
         with tempfile.TemporaryDirectory(dir=given.folder) as name:
             folder = Path(name)
-            write_files(events, given.share, folder)
+            write_files(events, given.share, folder, csv=given.csv)
             run(folder, "out")
-            shutil.move(folder / "new.parquet", folder / "log" / "new.parquet")
+            (new,) = folder.glob("new.*")
+            shutil.move(new, folder / "log" / new.name)
             more, whole = run(folder, "out"), run(folder, "whole")
             same = digests(folder / "out" / "tables") == digests(folder / "whole" / "tables")
             print(f"\n{events:,} events, {more['incremental']} of {more['persons']:,} persons")

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping
 from functools import cached_property
 from glob import has_magic
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,8 @@ class Days:
         if isinstance(new, dict):
             try:
                 why = keep_more(log, folder / _EVENTS, self.folder / "load" / _EVENTS, new)
-            except CjmError as error:  # all files together may be read otherwise, or say better what is wrong
-                why = f"the new ones alone cannot be used ({error})"
+            except CjmError:  # all files together may be read otherwise, or say better what is wrong
+                why = "the new ones cannot be read alone"
         else:
             why, new = new, {}
         if why is None:
@@ -112,8 +113,8 @@ class Days:
         held = plan_in(self.folder)
         if not held:
             return ""
-        former = held["given"]
-        if any(former[key] != self._plan[key] for key in ("configuration", "tables", "versions")):
+        former = held.get("given", {})
+        if any(former.get(key) != self._plan[key] for key in ("configuration", "tables", "versions")):
             return "the configuration, a table that it names or a version of a library has changed"
         if held["plan"] != mark_of(former) or intact(self.folder / "load", tables=False) is None:
             return "what the former run kept is damaged"
@@ -121,8 +122,8 @@ class Days:
         new = {}
         for name, files in self._plan["sources"].items():
             before = former["sources"][name]
-            for old, now in zip(before, [*files, *[None] * len(before)], strict=False):
-                if old != now and (now is None or old[:3] != now[:3] or known.get(old[1]) != hashes[now[1]]):
+            for old, now in zip_longest(before, files[: len(before)]):
+                if now is None or old[:3] != now[:3] or (old != now and known[old[1]] != hashes[now[1]]):
                     return f"of source {name!r}, {old[0]} is gone, has changed, or comes after a new file"
             paths = [file[0] for file in files[len(before) :]]
             if paths:
@@ -196,5 +197,5 @@ class Days:
             return
         for step in work.folder.iterdir():
             if step.is_dir():
-                shutil.rmtree(step / "tables" if step.name in _KEPT else step)
+                shutil.rmtree(step / "tables" if step.name in _KEPT else step, ignore_errors=True)
         moved(work.folder, self.folder)

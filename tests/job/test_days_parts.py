@@ -21,7 +21,14 @@ from cjm.journeys import Journeys, journeys_again
 SOURCES = ("web", "app")
 
 
-def declared(folder: Path) -> EventLog:
+RULES = {
+    "taxonomy": pl.DataFrame({"event": ["home", "help"], "name": ["start", None], "group": ["entry", None]}),
+    "exclude": pl.DataFrame({"rule": ["test"], "column": ["cookie"], "pattern": ["^K3$"]}),
+    "sample": {"cookie": 0.8},
+}
+
+
+def declared(folder: Path, *, rules: bool = False) -> EventLog:
     ids = {"customer": "customer", "cookie": "cookie"}
     web = cjm.Source(
         str(folder / "web"),
@@ -32,9 +39,10 @@ def declared(folder: Path) -> EventLog:
         on_error="set aside",
         placeholders=["null"],
     )
+    cleaning = cjm.Cleaning(ids={"cookie": ["upper"]}, **(RULES if rules else {}))
     ids = {"customer": "customer", "device": "device"}
     app = cjm.Source(str(folder / "app"), time="at", event="screen", ids=ids, value="amount")
-    return cjm.scan_events({"web": web, "app": app}, cleaning=cjm.Cleaning(ids={"cookie": ["upper"]}))
+    return cjm.scan_events({"web": web, "app": app}, cleaning=cleaning)
 
 
 def same_log(ours: EventLog, theirs: EventLog) -> None:
@@ -57,17 +65,18 @@ def same_journeys(ours: Journeys, theirs: Journeys) -> None:
     days=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=3),
     mode=st.sampled_from(["device split", "components"]),
     bucket_events=st.sampled_from([7, 1_000]),
+    rules=st.booleans(),
 )
 @settings(max_examples=10, deadline=None)
-def test_days_are_as_one(seed: int, days: list[tuple[int, int]], mode: str, bucket_events: int) -> None:
+def test_days_are_as_one(seed: int, days: list[tuple[int, int]], mode: str, bucket_events: int, rules: bool) -> None:
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write(folder, "0", web_rows(chance, 40), app_rows(chance, 20))
-        log = declared(folder)
+        log = declared(folder, rules=rules)
         keep(log, folder / "events-0")
-        same_log(log, declared(folder))
-        log = declared(folder)
+        same_log(log, declared(folder, rules=rules))
+        log = declared(folder, rules=rules)
         keep(log, folder / "events")
         people = cjm.stitch(log, mode=mode)
         people.write(folder / "people")
@@ -76,13 +85,13 @@ def test_days_are_as_one(seed: int, days: list[tuple[int, int]], mode: str, buck
         for day, rows in enumerate(days, start=1):
             here = folder / f"day {day}"
             here.mkdir()
-            files = {one: files_of(declared(folder).sources[one], one) or [] for one in SOURCES}
+            files = {one: files_of(declared(folder, rules=rules).sources[one], one) or [] for one in SOURCES}
             write(
                 folder,
                 str(day),
                 *(make(chance, n) if n else None for make, n in zip((web_rows, app_rows), rows, strict=True)),
             )
-            log = declared(folder)
+            log = declared(folder, rules=rules)
             new: dict[str, list[File]] = {}
             for one in SOURCES:
                 listed = files_of(log.sources[one], one) or []
@@ -90,10 +99,10 @@ def test_days_are_as_one(seed: int, days: list[tuple[int, int]], mode: str, buck
                     new[one] = listed[len(files[one]) :]
             if keep_more(log, here / "events", before, new) is not None:
                 return  # something of a kind that was not there on the days before
-            fresh = declared(folder)
-            same_log(log, fresh)
+            same_log(log, declared(folder, rules=rules))
+            fresh = declared(folder, rules=rules)
             whole = cjm.stitch(fresh, mode=mode)
-            log = declared(folder)
+            log = declared(folder, rules=rules)
             assert keep_more(log, here / "again", before, new) is None
             people, touched = grown(cjm.open_identities(place / "people"), log, arrived(log, here / "again"))
             for table in ("map", "links", "conflicts", "aliases", "labels"):
