@@ -26,7 +26,7 @@ from cjm.errors import BusyError, CjmError, ConfigError, InputError, RunError, p
 __all__ = ["app", "main"]
 
 _TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h
-_PATIENCE = 1.5  # seconds in which a stopped process may end in order
+_PATIENCE = 1.0  # seconds in which a stopped process may end in order
 
 app = typer.Typer(
     help="Customer journeys from raw multichannel logs.", no_args_is_help=True, pretty_exceptions_enable=False
