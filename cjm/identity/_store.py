@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from cjm.errors import ArgumentError
-from cjm.files import new_folder
+from cjm.folders import new_folder
 from cjm.identity._assignment import Assignment
 from cjm.identity._evidence import Declared, Evidence, Part, Policy
 from cjm.identity._identities import Identities

@@ -12,7 +12,7 @@ import cjm
 from cjm.contracts import CONTRACTS
 from cjm.errors import CjmError, ConfigError
 from cjm.events import EventLog
-from cjm.files import check_replaceable
+from cjm.folders import check_replaceable
 from cjm.job._config import Config
 from cjm.job._load import declared_log
 from cjm.job._persons import read_table

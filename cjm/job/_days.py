@@ -17,7 +17,8 @@ import polars as pl
 import cjm
 from cjm.errors import CjmError
 from cjm.events import EventLog, File, arrived, files_of, keep, keep_more, open_kept, why_not_kept
-from cjm.files import created, moved
+from cjm.files import created
+from cjm.folders import moved
 from cjm.identity import Identities, grown
 from cjm.job._config import Config
 from cjm.job._work import Found, Work, intact, plan_in

@@ -12,7 +12,8 @@ import polars as pl
 
 import cjm
 from cjm.errors import InputError
-from cjm.files import copied, created, replaced_folder, rewrite_folder
+from cjm.files import copied, created
+from cjm.folders import replaced_folder, rewrite_folder
 from cjm.identity import Identities
 from cjm.journeys import Journeys
 from cjm.moments import WatchState

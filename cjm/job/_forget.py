@@ -13,7 +13,8 @@ from pathlib import Path
 import polars as pl
 
 from cjm.errors import ConfigError, InputError, masked
-from cjm.files import folder_size, locked, require_room
+from cjm.files import locked, require_room
+from cjm.folders import folder_size
 from cjm.identifiers import is_placeholder
 from cjm.identity import Identities, person_numbers
 from cjm.job._config import Config

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from cjm.events import TABLES, files_of
-from cjm.files import folder_size, require_room
+from cjm.files import require_room
+from cjm.folders import folder_size
 from cjm.job._config import Config
 from cjm.job._work import work_folder
 

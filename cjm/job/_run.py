@@ -16,7 +16,8 @@ import polars as pl
 from cjm.durations import DAY_US, to_us
 from cjm.errors import CjmError, RunError
 from cjm.events import TABLES, files_of
-from cjm.files import check_replaceable, copied, created, locked, replaced_folder
+from cjm.files import copied, created, locked
+from cjm.folders import check_replaceable, replaced_folder
 from cjm.job._analysis import Analysis
 from cjm.job._config import Config
 from cjm.job._days import Days

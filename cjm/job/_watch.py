@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from cjm.errors import ArgumentError, ConfigError, InputError
-from cjm.files import created, folder_size, locked, replaced_folder, require_room
+from cjm.files import created, locked, require_room
+from cjm.folders import folder_size, replaced_folder
 from cjm.identity import person_numbers
 from cjm.job._config import Config
 from cjm.job._decide import decided

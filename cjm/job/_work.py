@@ -14,7 +14,8 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
-from cjm.files import created, new_folder, write_text
+from cjm.files import created, write_text
+from cjm.folders import new_folder
 from cjm.progress import Step, Steps
 from cjm.stores import digest, mark_of
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from cjm.errors import ArgumentError, InputError
-from cjm.files import new_folder
+from cjm.folders import new_folder
 from cjm.journeys._arrays import EventArrays
 from cjm.journeys._sessions import SessionRule
 from cjm.stores import check_file, check_size, read_manifest, read_table, write_manifest, write_table

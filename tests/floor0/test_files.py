@@ -13,12 +13,14 @@ import pytest
 
 from cjm import files
 from cjm.errors import ConfigError, RunError
-from cjm.files import new_folder, replaced_folder, write_text
+from cjm.files import write_text
+from cjm.folders import new_folder, replaced_folder
 
 WRITER = """
 import sys, time
 from pathlib import Path
-from cjm.files import new_folder, replaced_folder, write_text
+from cjm.files import write_text
+from cjm.folders import new_folder, replaced_folder
 generation = 0
 print("ready", flush=True)
 while True:
