@@ -179,12 +179,17 @@ def _mined(
         found.notes.append(note)
         if contrast is not None:
             found.tables["contrast"] = contrast
-    paths = {"mined: " + " → ".join(path): path for path in sequences["pattern"].to_list()}
+    most = max(_FEWEST, _WORK // journeys.height)
+    paths = {"mined: " + " → ".join(path): path for path in sequences["pattern"].head(most).to_list()}
     if not paths:
         return None
     every = {name: Pattern.from_touchpoints(path, max_gap=mining.max_gap) for name, path in paths.items()}
     found.tables["screen"] = screen(subjects, journeys, every, adjust=covariates)
-    found.notes.append(f"Every mined path ({len(paths):,}) is screened on everyone: mining did not look at churn.")
+    of_all = f" most frequent of {sequences.height:,}" if len(paths) < sequences.height else ""
+    found.notes.append(
+        f"The {len(paths):,}{of_all} mined paths are screened on everyone: neither mining nor this choice looked at "
+        "churn."
+    )
     patterns = clearest(
         journeys, subjects, paths, max_gap=mining.max_gap, adjust=covariates, top=mining.top, smallest=smallest
     )
@@ -233,4 +238,5 @@ def _lead_time(occurrences: pl.DataFrame, subjects: Subjects, terms: list[str]) 
     ).with_columns(pl.col("left").fill_null(0))  # fmt: skip
 
 
+_WORK, _FEWEST = 500_000_000, 200  # events times paths that are screened, and the fewest paths
 _HAZARDS = {**CONTRACTS["HAZARDS"].columns, "tested_on": pl.String}

@@ -215,7 +215,7 @@ def _screen_table(tables: Tables, hide: int) -> tuple[Table, ...]:
         Col("expected", "of them expected", lambda value: f"{value:,.1f}", True),
     ]
     family = number(int(tables["screen"]["family"][0]))
-    caption = f"All {family} mined paths were screened on everyone: the {number(first.height)} that stand out most"
+    caption = f"{family} mined paths were screened on everyone: the {number(first.height)} that stand out most"
     return (table(caption, first, columns),)
 
 
