@@ -102,28 +102,18 @@ def keep_items(
 
 
 @kernel
-def occurrences(code: CodeArray, rows: CodeArray, n_items: int, only_first: bool) -> tuple[CodeArray, IntArray]:
-    """List the places of each item in order: (int32[:], int32[:], int64, bool) -> places, offsets by item.
-
-    With ``only_first`` a row counts once for an item, at its first place.
-    """
+def occurrences(code: CodeArray, n_items: int) -> tuple[CodeArray, IntArray]:
+    """List the places of each item in order: (int32[:], int64) -> places, offsets by item."""
     count = np.zeros(n_items + 1, dtype=np.int64)
-    seen = np.full(n_items, -1, dtype=np.int64)
     for place in range(len(code)):
-        item = code[place]
-        if not only_first or seen[item] != rows[place]:
-            seen[item] = rows[place]
-            count[item + 1] += 1
+        count[code[place] + 1] += 1
     starts = np.cumsum(count)
     places = np.empty(starts[-1], dtype=np.int32)
     top = starts[:-1].copy()
-    seen = np.full(n_items, -1, dtype=np.int64)
     for place in range(len(code)):
         item = code[place]
-        if not only_first or seen[item] != rows[place]:
-            seen[item] = rows[place]
-            places[top[item]] = place
-            top[item] += 1
+        places[top[item]] = place
+        top[item] += 1
     return places, starts
 
 

@@ -69,7 +69,7 @@ def rows_of(units: Units, new_code: CodeArray, n_items: int, *, in_time: bool) -
         check_size_of_rows(max(before_items, before_events), units.where)
     all_code, all_rows = _end_to_end(codes), _end_to_end(rows)
     all_events, all_times = _end_to_end(events), _end_to_end(times)
-    places, place_offsets = occurrences(as_array(all_code, np.int32), as_array(all_rows, np.int32), n_items, False)
+    places, place_offsets = occurrences(as_array(all_code, np.int32), n_items)
     return Rows(
         all_code,
         all_rows,
