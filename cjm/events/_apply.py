@@ -145,28 +145,22 @@ class Cleaner:
         return None
 
     def stored(self, ids: pl.Series, kind: str) -> pl.Series:
-        """Return identifiers as they are stored: as pseudonyms, or as they are."""
+        """Return identifiers as they are stored, as pseudonyms or as they are; null where they were forgotten.
+
+        They have a dictionary of their own, in which nobody is who may not be stored.
+        """
         privacy = self.cleaning.privacy
-        if privacy is None or kind not in privacy.pseudonyms:
+        if privacy is None or not (kind in privacy.pseudonyms or len(privacy.tombstones.marks)):
             return ids
-        dictionary = self._coder[f"__pseudonym {kind}"]
+        dictionary = self._coder[f"__stored {kind}"]
 
-        def hide(texts: pl.Series) -> pl.Series:
-            return dictionary.encode(privacy.stored(texts, kind)).to_physical()
+        def store(texts: pl.Series) -> pl.Series:
+            stored = privacy.stored(texts, kind)
+            if len(privacy.tombstones.marks):
+                stored = stored.set(privacy.forgotten(stored, kind), None)
+            return dictionary.encode(stored).to_physical()
 
-        return self._lookup(f"hide {kind}", self._coder[f"__id {kind}"], hide).of(ids).cat.to(dictionary.dtype)
-
-    def forgotten(self, stored: Mapping[str, pl.Series], rows: int) -> pl.Series | None:
-        """Return the rows with an identifier, as it is stored, that was forgotten; None if none were."""
-        privacy = self.cleaning.privacy
-        if privacy is None or privacy.tombstones.marks.is_empty():
-            return None
-        found = pl.repeat(False, rows, eager=True)
-        for kind, ids in stored.items():
-            dictionary = self._coder[f"__{'pseudonym' if kind in privacy.pseudonyms else 'id'} {kind}"]
-            known = self._lookup(f"forgotten {kind}", dictionary, partial(privacy.forgotten, kind=kind)).of(ids)
-            found = found | known.fill_null(False)
-        return found
+        return self._lookup(f"store {kind}", self._coder[f"__id {kind}"], store).of(ids).cat.to(dictionary.dtype)
 
 
 def _matches(texts: pl.Series, pattern: str) -> pl.Series:

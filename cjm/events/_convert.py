@@ -212,10 +212,9 @@ def _events(
     elsewhere = cleaner.left_out(ids, raw.height)
     if elsewhere is not None:
         set_aside("not in the sample", elsewhere)
-    ids = {kind: cleaner.stored(column, kind) for kind, column in ids.items()}
-    forgotten = cleaner.forgotten(ids, raw.height)
-    if forgotten is not None:
-        set_aside("person was forgotten", forgotten)
+    for kind, known in ids.items():
+        ids[kind] = cleaner.stored(known, kind)
+        set_aside("person was forgotten", ids[kind].is_null() & known.is_not_null())
     lost = _with_duplicates(raw, lost, source, found)
 
     columns = [times.utc.alias("time"), *(column.alias(role) for role, column in names.items())]

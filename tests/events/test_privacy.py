@@ -131,6 +131,16 @@ def test_identifiers_that_become_pseudonyms_are_not_carried_as_they_are() -> Non
     assert "canary" not in pickle.dumps(cjm.scan_events({"web": source}, cleaning=rules).coded).decode("latin-1")
 
 
+def test_no_dictionary_of_what_is_stored_knows_the_forgotten() -> None:
+    frame = pl.DataFrame({"at": ["2026-01-01T00:00Z"] * 2, "what": "e", "who": ["canary", "other"]})
+    source = cjm.Source(frame, time="at", event="what", ids={"customer": "who"}, on_error="set aside")
+    privacy = Privacy(KEY)
+    known = Tombstones() + privacy.marks(pl.Series(["canary"]), "customer")
+    log = cjm.scan_events({"web": source}, cleaning=cjm.Cleaning(privacy=privacy.with_tombstones(known)))
+    assert log.coded["customer"].cast(pl.String).to_list() == ["other"]
+    assert log._coder["__stored customer"].texts.to_list() == ["", "other"]
+
+
 def test_a_key_is_neither_short_nor_shown() -> None:
     for key in (b"", b"fifteen bytes..", b"x" * 65, b"   fifteen bytes  \n"):
         with pytest.raises(ArgumentError, match="the key has"):
