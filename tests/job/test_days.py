@@ -172,6 +172,20 @@ def test_events_without_consent_are_kept_for_later(folder: Path) -> None:
     assert (folder / ".out.days" / "journeys" / "all").exists()
 
 
+def test_folders_that_are_columns_and_rows_of_several_events(folder: Path) -> None:
+    path = folder / "cjm.toml"
+    text = path.read_text() + '\n[sources.orders]\npath = "orders"\ntime = {created = "created", paid = "paid"}\n'
+    path.write_text(text + 'ids = {customer = "who"}\n')
+    for day in (1, 2):
+        file = folder / "orders" / f"day=2026-01-0{day}" / "orders.ndjson"
+        file.parent.mkdir(parents=True)
+        orders = [{"created": f"2026-01-0{day}T10:00Z", "paid": f"2026-01-0{day}T11:00Z", "who": f"o{day}"}]
+        pl.DataFrame([*orders, *orders]).write_ndjson(file)
+        assert run(folder) == ({} if day == 1 else {"files": 1, "persons": 1})
+    events = pl.read_parquet(folder / "out" / "tables" / "journey_events.parquet").drop_nulls("day")
+    assert events["day"].to_list().count("2026-01-02") == 4
+
+
 @pytest.mark.skipif(not ECOM.exists(), reason="needs the data of the shop")
 def test_days_of_a_real_log(tmp_path: Path) -> None:
     log = pl.read_csv(ECOM, infer_schema=False)
