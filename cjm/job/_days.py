@@ -115,8 +115,8 @@ class Days:
         if not held:
             return ""
         former = held.get("given", {})
-        if any(former.get(key) != self._plan[key] for key in ("configuration", "tables", "versions")):
-            return "the configuration, a table that it names or a version of a library has changed"
+        if _rules(former) != _rules(self._plan):
+            return "the configuration, a table of rules or a version of a library has changed"
         if held["plan"] != mark_of(former) or intact(self.folder / "load", tables=False) is None:
             return "what the former run kept is damaged"
         known = self._former_hashes()
@@ -200,3 +200,12 @@ class Days:
             if step.is_dir():
                 shutil.rmtree(step / "tables" if step.name in _KEPT else step, ignore_errors=True)
         moved(work.folder, self.folder)
+
+
+def _rules(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a plan says of how events become journeys; tables about persons are looked at later."""
+    tables = plan.get("tables", {})
+    return {
+        **{key: plan.get(key) for key in ("configuration", "versions")},
+        **{name: state for name, state in tables.items() if name.split()[0] not in ("churn", "consent", "decide")},
+    }

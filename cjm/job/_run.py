@@ -100,14 +100,14 @@ def _plan(config: Config) -> dict[str, Any]:
         local = [file.path for file in files or [] if isinstance(file.path, Path)]
         elsewhere = elsewhere or files is None or len(local) < len(files)
         sources[name] = [_state_of(path) for path in local]
-    tables = [config.resolve(path) for path in _tables_given(config).values()]
+    tables = {name: config.resolve(path) for name, path in _tables_given(config).items()}
     if config.privacy is not None:
-        tables += [config.resolve(config.privacy.key_file), config.resolve(config.privacy.forgotten)]
+        tables |= {name: config.resolve(getattr(config.privacy, name)) for name in ("key_file", "forgotten")}
     return {
         # whether a database or an object store has changed is not known
         "elsewhere": secrets.token_hex(8) if elsewhere else "",
         "configuration": config.model_dump_json(),
-        "tables": [_state_of(path) for path in tables if path.exists()],
+        "tables": {name: _state_of(path) for name, path in tables.items() if path.exists()},
         "sources": sources,
         "versions": _versions(),
     }

@@ -57,7 +57,7 @@ def test_the_limit_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     config = job.load_config(small_run(tmp_path))
     job.run(config)
     whole = digests(tmp_path / "out")
-    monkeypatch.setattr(_memory, "_MOST", 20)  # events in memory
+    monkeypatch.setattr(_memory, "IN_MEMORY", 20)  # events in memory
     job.run(config, memory="4GB")
     assert digests(tmp_path / "out") == whole
 
