@@ -176,7 +176,12 @@ def main() -> None:
     """Call the command line and end the process with the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
     stopped = _stoppable()
-    code = call()
+    try:
+        code = call()
+    except BaseException:  # libraries that are interrupted in native code raise errors of their own
+        if not stopped:
+            raise
+        code = 1
     code = 128 + stopped[0] if stopped and code else code
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # it has been told, or there is nowhere to tell it

@@ -132,8 +132,8 @@ def pair_sums(
                     each = died * mine * inverse
                     excess[pair] += weight * (own - each * total * (total - 1.0))
                     variance[pair] += weight * weight * each * other * (total - died)
-                    if weighting == EARLY:
-                        survival *= (total - died) / total
+                if died and weighting == EARLY:
+                    survival *= (total - died) / total
                 if first:
                     mine -= ended[i]
                     i += 1
