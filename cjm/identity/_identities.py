@@ -102,7 +102,11 @@ class Identities:
 
     @cached_property
     def _coded(self) -> Coded:
-        return code(self._evidence)
+        coded, nodes = code(self._evidence), len(self._found.anchor)
+        if nodes == len(coded.kind):
+            return coded
+        # later versions share the names, and have added some
+        return replace(coded, kind=coded.kind[:nodes], erased=coded.erased[:nodes], stuck=coded.stuck[:nodes])
 
     @cached_property
     def _in_order(self) -> Assignment:

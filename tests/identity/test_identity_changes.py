@@ -1,6 +1,7 @@
 """Changes of a map equal stitching anew: more events and links, links undone, identifiers forgotten."""
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from identity_naive import SECOND, log_of
@@ -79,6 +80,19 @@ def test_unlinking_equals_a_run_that_denies(rows, links, denied, data):
     assert_same(people, stitch(log_of(rows, KINDS), deny=table(denied).drop("since", "until"), **options))
 
 
+@pytest.mark.parametrize("mode", ["device split", "components"])
+def test_a_map_stays_as_it_was_when_later_ones_know_more(mode):
+    rows = [(0, {"customer": "1", "cookie": "1"}), (1, {"cookie": "1"})]
+    more = log_of([(2, {"customer": "2", "cookie": "2", "device": "3"})], KINDS)
+    asked, unasked = (stitch(log_of(rows, KINDS), mode=mode) for _ in range(2))
+    expected = asked.map, asked.links, asked.conflicts, asked.labels, asked.summary(), asked.sizes()
+    unasked.update(more)
+    unasked.erase("customer", "never seen")
+    found = unasked.map, unasked.links, unasked.conflicts, unasked.labels, unasked.summary(), unasked.sizes()
+    for one, other in zip(found, expected, strict=True):
+        assert_frame_equal(one, other)
+
+
 def numbers_of(kind, *texts):
     return person_numbers(pl.Series(texts), kind).to_list()
 
@@ -112,7 +126,8 @@ def test_erasing_gives_events_to_nobody_else(rows, links, erased, data):
         return
     own = numbers_of(kind, erased)[0]
     # other numbers of the person are the same person still, and may keep the events of their cookies
-    theirs = before.map.filter((pl.col("person") == own) & pl.col("kind").is_in(options["unique"] or ("customer",)))
+    unique = ["customer", "card"] if "card" in options["unique"] else ["customer"]
+    theirs = before.map.filter((pl.col("person") == own) & pl.col("kind").is_in(unique))
     same = {number for name, text in theirs.select("kind", "id").iter_rows() for number in numbers_of(name, text)}
     for old, new, other, (_, ids) in zip(
         before.labels["person"], after.labels.rows(), without.labels.rows(), rows, strict=True

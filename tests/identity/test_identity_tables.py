@@ -117,18 +117,15 @@ def slow_labels(rows, spans, stale, replay):
                 found[row] = ("live", f"customer {holding[-1][2]}")
                 break
         else:
-            for carrier in carried if replay is not None else []:
-                after = [
-                    one
-                    for one in seen
-                    if one[1] == carrier and (one[0][0] > at or (one[0][:2] == (at, 1) and one[0][2] > place))
-                ]
-                if after and after[0][0][0] - at <= replay:
-                    found[row] = ("replay", f"customer {after[0][2]}")
-                    break
-            else:
-                if carried:
-                    found[row] = ("anonymous", " ".join(carried[0]))
+            after = [
+                one
+                for one in seen
+                if one[1] in carried and (one[0][0] > at or (one[0][:2] == (at, 1) and one[0][2] > place))
+            ]
+            if replay is not None and after and after[0][0][0] - at <= replay:
+                found[row] = ("replay", f"customer {after[0][2]}")
+            elif carried:
+                found[row] = ("anonymous", " ".join(carried[0]))
     return found
 
 
