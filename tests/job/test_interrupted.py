@@ -40,8 +40,8 @@ def test_a_killed_run_goes_on_and_ends_the_same(tmp_path: Path) -> None:
 
 def test_a_run_that_is_stopped_ends_soon_and_goes_on(tmp_path: Path) -> None:
     # benchmarks/interrupted.py stops more of them
-    stopped, longest = run_and_stop(tmp_path, 20, seed=2, until=0.3)
-    assert stopped == 20
+    stopped, longest = run_and_stop(tmp_path, 8, seed=2, until=0.3)
+    assert stopped == 8
     assert longest < 10  # two seconds where nothing else runs
 
 
