@@ -57,8 +57,8 @@ def clearest(
     journeys: Journeys,
     subjects: Subjects,
     paths: Mapping[str, Sequence[str]],
+    patterns: Mapping[str, Pattern],
     *,
-    max_gap: Duration | None,
     adjust: Sequence[str],
     top: int,
     smallest: int,
@@ -66,8 +66,8 @@ def clearest(
     """Return the paths that matter most among the persons of the first half; see ``split_persons``.
 
     Variations of one path say one thing, so of paths that lie within each other only the first is returned.
+    ``patterns`` are the same paths with the limits of the miner.
     """
-    patterns = {name: Pattern.from_touchpoints(path, max_gap=max_gap) for name, path in paths.items()}
     try:
         found = screen(subjects.split(0.5)[0], split_persons(journeys)[0], patterns, adjust=adjust)
     except InputError:  # nobody of this half churned

@@ -190,9 +190,7 @@ def _mined(
         f"The {len(paths):,}{of_all} mined paths are screened on everyone: neither mining nor this choice looked at "
         "churn."
     )
-    patterns = clearest(
-        journeys, subjects, paths, max_gap=mining.max_gap, adjust=covariates, top=mining.top, smallest=smallest
-    )
+    patterns = clearest(journeys, subjects, paths, every, adjust=covariates, top=mining.top, smallest=smallest)
     journeys, subjects = the_other_half(journeys, subjects)
     rows = []
     for name, pattern in patterns.items():
