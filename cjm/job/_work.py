@@ -211,14 +211,14 @@ def _write_parts(file: BinaryIO, parts: Iterable[pl.DataFrame]) -> None:
 
 
 def _regrouped(parts: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Cut parts anew, into ``_GROUP`` rows each but the last."""
+    """Cut parts anew, into ``_GROUP`` rows each but the last, one chunk each: chunks would be seen in the file."""
     held = pl.DataFrame()
     for part in parts:
         held = part if held.is_empty() else pl.concat([held, part])
         while held.height > _GROUP:
-            yield held[:_GROUP]
+            yield held[:_GROUP].rechunk()
             held = held[_GROUP:]
-    yield held
+    yield held.rechunk()
 
 
 def plan_in(folder: Path) -> dict[str, Any]:

@@ -63,12 +63,12 @@ def test_the_limit_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_table_in_parts_is_the_same_however_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_work, "_GROUP", 7_000)
-    numbers = pl.Series("number", range(30_000))
+    monkeypatch.setattr(_work, "_GROUP", 400_000)  # several pages
+    numbers = pl.Series("number", range(900_000))
     table = pl.DataFrame([numbers, (numbers % 97).cast(pl.String).alias("text"), (numbers / 7).alias("half")])
     table = table.with_columns(half=pl.when(pl.col("number") % 5 > 0).then("half"))
     written = []
-    for cut in (30_000, 7_000, 999, 28_000):
+    for cut in (900_000, 400_000, 99_999, 170_000):
         file = io.BytesIO()
         _work._write_parts(file, table.iter_slices(cut))
         written.append(file.getvalue())
