@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -63,14 +64,15 @@ def test_the_limit_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_table_in_parts_is_the_same_however_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_work, "_GROUP", 400_000)  # several pages
-    numbers = pl.Series("number", range(900_000))
+    monkeypatch.setattr(_work, "_GROUP", 200_000)  # several pages
+    numbers = pl.Series("number", range(300_000)).hash(1)
     table = pl.DataFrame([numbers, (numbers % 97).cast(pl.String).alias("text"), (numbers / 7).alias("half")])
     table = table.with_columns(half=pl.when(pl.col("number") % 5 > 0).then("half"))
     written = []
-    for cut in (900_000, 400_000, 99_999, 170_000):
+    for cuts in ([], [200_000], [63_360, 64_097, 127_646, 191_143], list(range(1_001, 300_000, 1_001))):
         file = io.BytesIO()
-        _work._write_parts(file, table.iter_slices(cut))
+        parts = [table[first:stop] for first, stop in pairwise([0, *cuts, table.height])]
+        _work._write_parts(file, parts)
         written.append(file.getvalue())
     assert pl.read_parquet(written[0]).equals(table)
     assert set(written) == {written[0]}
