@@ -29,6 +29,7 @@ _SUFFIXES = {
     ".jsonl": "ndjson",
     ".arrow": "arrow",
     ".feather": "arrow",
+    ".arrows": "arrow",
     ".ipc": "arrow",
 }
 _NOTHING = "__HIVE_DEFAULT_PARTITION__"  # how a folder says null

@@ -25,6 +25,7 @@ from cjm.events._times import like_a_time
 __all__ = ["in_pieces", "read_source"]
 
 _PIECE = 500_000  # rows
+_MESSAGE = b"\xff\xff\xff\xff"  # begins each part of an Arrow stream
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__$")  # what pandas adds to Parquet files of itself
 
 
@@ -229,14 +230,38 @@ def _read_parquet(file: File, source: Source) -> RawTable:
 def _read_arrow(path: Path, _: Source) -> RawTable:
     refuse_empty(path)
     try:
+        with path.open("rb") as file:
+            if file.read(4) == _MESSAGE:
+                return RawTable(_arrow_stream(path), path.name)
         lazy = pl.scan_ipc(path)
         columns = len(lazy.collect_schema())
         refuse_wide(path.name, columns)
         refuse_bomb(path, columns * lazy.select(pl.len()).collect().item())
         frame = lazy.collect()
-    except POLARS_FAILS as error:
+    except (*POLARS_FAILS, ValueError) as error:  # ValueError: Arrow's
         raise damaged(path.name, "Arrow IPC", error) from error
     return RawTable(frame, path.name)
+
+
+def _arrow_stream(path: Path) -> pl.DataFrame:
+    """Read the stream format of Arrow IPC, which has no table of contents: what is cut off would not be missed."""
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as file:
+        file.seek(max(file.size() - 8, 0))
+        if file.read() != _MESSAGE + bytes(4):
+            raise ValueError("the mark at its end is not there")
+        file.seek(0)
+        with pa.ipc.open_stream(file) as stream:
+            refuse_wide(path.name, len(stream.schema))
+            batches, rows = [], 0
+            for batch in stream:
+                batch.validate(full=True)  # Polars trusts it
+                rows += batch.num_rows
+                refuse_bomb(path, rows * len(stream.schema))
+                batches.append(batch)
+            table = pa.Table.from_batches(batches, stream.schema)
+            return pl.DataFrame(table).rechunk()
 
 
 def _local(read: Callable[[Path, Source], RawTable], file: File, source: Source) -> RawTable:

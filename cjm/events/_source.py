@@ -33,7 +33,7 @@ class Source:
     Parameters
     ----------
     path : path, glob, folder, list of these, frame, database, or object with the Arrow C stream
-        Files end in ``.parquet``, ``.csv``, ``.tsv``, ``.ndjson`` / ``.jsonl`` or ``.arrow`` / ``.feather`` unless
+        Files end in ``.parquet``, ``.csv``, ``.tsv``, ``.ndjson`` / ``.jsonl`` or ``.arrow`` / ``.arrows`` unless
         ``format`` says what they are; text may be compressed (``.gz``, ``.zst``, ``.bz2``). Of a folder all files are
         read; parts of their path such as ``country=pl`` are columns (text). Parquet may lie in an object store, as in
         ``s3://bucket/log/*.parquet``. With ``format="sql"`` it is a connection or a URI, with ``"delta"`` or

@@ -52,9 +52,9 @@ def parquet(path: Path, **how: Any) -> None:
             writer.write_table(part)
 
 
-def ipc(path: Path, codec: str) -> None:
+def ipc(path: Path, codec: str, new: Any = pa.ipc.new_file) -> None:
     part = table(500_000).to_batches()[0]
-    with pa.ipc.new_file(path, part.schema, options=pa.ipc.IpcWriteOptions(compression=codec)) as writer:
+    with new(path, part.schema, options=pa.ipc.IpcWriteOptions(compression=codec)) as writer:
         for _ in range(20):
             writer.write_batch(part)
 
@@ -113,6 +113,7 @@ BOMBS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "Parquet with a dictionary": ("a.parquet", lambda path: parquet(path, compression="none"), UNPACKED),
     "Arrow with zstd": ("a.arrow", lambda path: ipc(path, "zstd"), UNPACKED),
     "Arrow with lz4": ("a.arrow", lambda path: ipc(path, "lz4"), UNPACKED),
+    "an Arrow stream": ("a.arrow", lambda path: ipc(path, "zstd", pa.ipc.new_stream), UNPACKED),
 }
 
 
@@ -139,7 +140,7 @@ def child(folder: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak of memory is only told by Linux")
 def test_bombs_are_refused_in_little_memory(tmp_path: Path) -> None:
-    assert len(BOMBS) == 25
+    assert len(BOMBS) == 26
     files = {}
     for number, (name, (file, write, _)) in enumerate(BOMBS.items()):
         folder = tmp_path / str(number)

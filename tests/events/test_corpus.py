@@ -429,6 +429,13 @@ for kind, how, magic in (("Parquet", "write_parquet", b"PAR1"), ("Arrow IPC", "w
     }.items():
         fails(f"{kind} {name}", data, f"{file}: the file cannot be read as {kind}", file)
     fails(f"{kind} of no bytes", b"", f"{file}: the file is empty", file)
+STREAM = packed("write_ipc_stream")
+for name, data in {
+    "cut in half": STREAM[: len(STREAM) // 2],
+    "without the mark at its end": STREAM[:-8],
+    "with a part overwritten": STREAM[:-60] + b"\xff" * 30 + STREAM[-30:],
+}.items():
+    fails(f"Arrow stream {name}", data, "log.arrow: the file cannot be read as Arrow IPC", "log.arrow")
 fails("Parquet that is Arrow", packed("write_ipc"), "log.parquet: the file cannot be read as Parquet", "log.parquet")
 fails("Arrow that is Parquet", parquet(), "log.arrow: the file cannot be read as Arrow IPC", "log.arrow")
 fails("CSV that is Parquet", parquet(), "log.csv", "log.csv")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,6 +50,21 @@ def test_compressed_text(tmp_path: Path, name: str, suffix: str) -> None:
     path.write_bytes(compressed(b"", suffix.lower(), tmp_path))
     with pytest.raises(InputError, match="the file is empty"):
         read(path).frame.collect()
+
+
+@pytest.mark.parametrize("name", ["web.arrow", "web.feather", "web.ipc", "web.arrows"])
+@pytest.mark.parametrize("new", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_both_formats_of_arrow(tmp_path: Path, name: str, new: Callable[..., pa.RecordBatchWriter]) -> None:
+    rows = pl.DataFrame({"at": ["2025-01-01T10:00:00Z"] * 3, "what": ["a", "b", "ü"], "who": ["x", None, "y"]})
+    table = rows.to_arrow()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with new(tmp_path / name, table.schema, options=options) as writer:
+        writer.write_table(table, max_chunksize=2)
+    found = read(tmp_path / name, on_error="set aside").frame.collect()
+    assert found.select("event", "customer").rows() == [("a", "x"), ("ü", "y")]
+    with new(tmp_path / name, table.schema) as writer:
+        pass
+    assert read(tmp_path / name).frame.collect().height == 0
 
 
 def test_upper_case_tabs(tmp_path: Path) -> None:
