@@ -16,7 +16,7 @@ from days_log import CONFIGURATION, START, app_rows, days_with_faults, run, run_
 
 from cjm import job
 
-ECOM = Path("/work/shared/data/events/retentioneering_ecom_synthetic.csv.gz")
+ECOM = Path(__file__).parents[3] / "shared" / "data" / "events" / "retentioneering_ecom_synthetic.csv.gz"
 
 
 @pytest.fixture
