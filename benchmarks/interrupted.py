@@ -1,6 +1,6 @@
 """Let every call that changes what is on disk fail, and end a run at random times: nothing may be lost or doubled.
 
-    python benchmarks/interrupted.py --kills 1000 --stops 100 --at-once 4
+    python benchmarks/interrupted.py --kills 1000 --stops 100 --races 100 --at-once 4
 
 The tests do the same for a few calls and times. It ends with an AssertionError at the first difference.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "job"))
 
 from days_log import days_and_kill, days_with_faults
-from small_run import one_fault, run_and_kill, run_and_stop, run_with_faults, small_run
+from small_run import one_fault, run_and_kill, run_and_stop, run_races, run_with_faults, small_run
 
 from cjm import job
 
@@ -30,6 +30,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--kills", type=int, default=1000, help="how many runs are killed")
     arguments.add_argument("--stops", type=int, default=100, help="how many runs are stopped by Ctrl-C or SIGTERM")
+    arguments.add_argument("--races", type=int, default=100, help="how often two runs start at nearly the same time")
     arguments.add_argument("--at-once", type=int, default=2, help="how many runs at a time")
     arguments.add_argument("--every", type=int, default=1, help="of the faults, every so many only")
     given = arguments.parse_args()
@@ -67,6 +68,9 @@ def main() -> None:
             counts = list(pool.map(lambda one: run_and_kill(one, share, seed=int(one.name)), folders))
         killed, ended = (sum(column) for column in zip(*counts, strict=True))
         print(f"{killed} runs killed, {ended} ended in between: 0 differences, {time.perf_counter() - started:.0f} s")
+    with tempfile.TemporaryDirectory() as folder:
+        turned_away = run_races(Path(folder), given.races, seed=1)
+        print(f"{given.races} races of two runs: 0 differences, {turned_away} times one of them ended with 75")
     if not given.stops:
         return
     with tempfile.TemporaryDirectory() as folder:

@@ -217,3 +217,34 @@ def run_and_stop(folder: Path, stops: int, seed: int, *, until: float) -> tuple[
     assert digests(out) == expected
     assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
     return stopped, longest
+
+
+def run_races(folder: Path, races: int, seed: int) -> int:
+    """Let two runs of one output start at nearly the same time; return how often one of them was turned away with 75.
+
+    Raises AssertionError if the output differs from that of an undisturbed run, or a process has another exit code.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["cjm.cli", "cjm.job._run"])
+    out = folder / "out"
+    arguments = ["run", str(small_run(folder))]
+    chance = random.Random(seed)
+    alone = context.Process(target=call_main, args=(arguments,))
+    alone.start()
+    alone.join()
+    expected = digests(out)
+    turned_away = 0
+    for _ in range(races):
+        runners = [context.Process(target=call_main, args=(arguments,)) for _ in range(2)]
+        for runner in runners:
+            runner.start()
+            time.sleep(chance.uniform(0, 0.2))
+        for runner in runners:
+            runner.join()
+        codes = sorted(runner.exitcode or 0 for runner in runners)
+        assert codes in ([0, 0], [0, 75]), codes  # two that ended came one after the other
+        turned_away += codes == [0, 75]
+        assert digests(out) == expected
+        shutil.rmtree(out)
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+    return turned_away
