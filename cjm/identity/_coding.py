@@ -171,9 +171,10 @@ def code(evidence: Evidence, region: Region | None = None) -> Coded:
         declared = declared.take(~gone[declared.a] & ~gone[declared.b])
     linking = codes
     if evidence.consent.height:
-        linking = np.stack([_allowed(evidence.consent, row, time) for row in codes])
-        for side in (declared.a, declared.b):
-            declared = declared.take(_allowed(evidence.consent, side, declared.since) >= 0)
+        allowed = [_allowed(evidence.consent, row, time) for row in codes]
+        linking = np.array(allowed, dtype=np.int32).reshape(codes.shape)  # perhaps no column
+        a, b = (_allowed(evidence.consent, side, declared.since) for side in (declared.a, declared.b))
+        declared = declared.take((a >= 0) & (b >= 0))
     stuck = np.zeros(0, dtype=bool)
     if region is not None:
         nodes, stuck = region.nodes, region.stuck

@@ -242,6 +242,15 @@ def test_without_consent_events_stay_with_their_identifier():
     assert [who for _, who in labels(joined)] == [a, a, k]
 
 
+def test_consent_of_both_ends_of_links():
+    links = links_of(*(("customer", customer, "cookie", cookie) for customer, cookie in ("ak", "bj", "bi")))
+    rows = [(1, {"cookie": cookie}) for cookie in "kji"]
+    never = consent_of(("customer", "a", 0, 0), ("cookie", "j", 0, 0))
+    people = stitch(log_of(rows, KINDS), links=links, consent=never)
+    assert labels(people) == [("anonymous", "cookie k"), ("anonymous", "cookie j"), ("live", "customer b")]
+    assert people.erase("customer", "c").labels.equals(people.labels)
+
+
 def test_a_chain_explains_and_unlinking_ends_it():
     kinds = ("customer", "cookie", "device")
     rows = [
