@@ -122,6 +122,10 @@ class Coded:
         """Return for each of some nodes the place of its text among theirs."""
         return self.names.rank(self.named(nodes))
 
+    def place(self, nodes: npt.NDArray[np.integer]) -> Int64Array:
+        """Return for each of some nodes a hash that settles which comes first."""
+        return self.names.place(self.named(nodes))
+
     def named(self, nodes: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
         """Return what nodes are called in ``names``."""
         return nodes if self.nodes is None else self.nodes[nodes]

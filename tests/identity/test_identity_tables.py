@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from identity_naive import SECOND, log_of
+from identity_naive import SECOND, log_of, tie
 from polars.testing import assert_frame_equal
 
 import cjm
@@ -88,7 +88,7 @@ def slow_labels(rows, spans, stale, replay):
             if until is not None
             else start + stale + 0.5
         )
-        seen.append(((start, 0, (a, holds if until is not None else never)), ("cookie", b), a, holds))
+        seen.append(((start, 0, (tie(a), holds if until is not None else never)), ("cookie", b), a, holds))
     for place, row in enumerate(order):
         at, ids = rows[row]
         for kind in KINDS[1:]:
