@@ -41,5 +41,6 @@ def components(coded: Coded, guarded: Guard, *, max_size: int | None) -> Assignm
         [NOBODY, ERASED, OWN, ERASED, SHARED, LINK],
         ANONYMOUS,
     ).astype(np.uint8)
-    known = np.where(code >= 0, np.maximum(coded.time, since(coded, columns, ~bar, merged.anchor)[code]), coded.time)
+    joined = since(coded, columns, ~bar, merged.anchor)[code]
+    known = np.where(person == merged.anchor[code], np.maximum(coded.time, joined), coded.time)
     return Assignment(merged.anchor, bar, tripped, merged.refused, person, reason, known)
