@@ -29,15 +29,17 @@ def components(coded: Coded, guarded: Guard, *, max_size: int | None) -> Assignm
     code = np.where(unique_code >= 0, unique_code, coded.first_code(shared_columns, without=tripped))
     code = np.where(code >= 0, code, coded.first_code(shared_columns))
     person = np.where(code >= 0, merged.anchor[code], -1).astype(np.int32)
+    lost = theirs[code]
     if coded.linking is not coded.codes:  # an identifier that may not be linked has its own events to itself
         free = (coded.linking == code).any(axis=0)
         person = np.where(free, person, code)
+        lost &= free
     gone = (code >= 0) & coded.erased[code]
     if gone.any():
         person = np.where(gone, coded.first_code(columns, without=coded.erased), person)
     is_unique = coded.kind < coded.unique
     reason = np.select(
-        [person < 0, gone, unique_code >= 0, theirs[code], tripped[code], is_unique[person]],
+        [person < 0, gone, unique_code >= 0, lost, tripped[code], is_unique[person]],
         [NOBODY, ERASED, OWN, ERASED, SHARED, LINK],
         ANONYMOUS,
     ).astype(np.uint8)
