@@ -31,14 +31,17 @@ class EventLog:
     ----------
     sources : dict of str to Source
     cleaning : Cleaning
+    whole : bool
+        Whether these are all sources: then a rule about a column that none of them has is a mistake.
     kinds : tuple of str
         Kinds of identifiers, in order of priority: as the sources name them, the first source first.
     """
 
-    def __init__(self, sources: Mapping[str, Source], cleaning: Cleaning) -> None:
+    def __init__(self, sources: Mapping[str, Source], cleaning: Cleaning, *, whole: bool = True) -> None:
         self.sources = dict(sources)
         self.kinds = tuple(dict.fromkeys(kind for source in self.sources.values() for kind in source.ids))
         self.cleaning = cleaning
+        self.whole = whole
         self._coder: Coder = defaultdict(Dictionary)
         self._cleaner: Cleaner | None = None
         self._converted: dict[str, Converted] = {}
@@ -81,7 +84,7 @@ class EventLog:
     def _refuse_unknown_columns(self) -> None:
         """Raise InputError for a rule about a column that no source has, once all are read."""
         cleaner = self._cleaner
-        if cleaner is not None and len(self._converted) == len(self.sources):
+        if self.whole and cleaner is not None and len(self._converted) == len(self.sources):
             for column in sorted(cleaner.columns - cleaner.seen):
                 raise InputError.at(
                     f"no source has a column {column!r}", where="Cleaning(exclude=...)", hint="Mend or remove the rule"

@@ -9,10 +9,9 @@ import numpy.typing as npt
 import polars as pl
 
 from cjm.identity._coding import Coded
-from cjm.identity._links import Guard
-from cjm.identity._merge import Refused
+from cjm.identity._merge import Merged, Refused
 
-__all__ = ["REASONS", "Assignment", "barred"]
+__all__ = ["REASONS", "Assignment", "dissolved"]
 
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
@@ -31,7 +30,7 @@ class Assignment:
     anchor : ndarray of int32, shape (nodes,)
         Whose each identifier is by links alone.
     barred : ndarray of bool, shape (nodes,)
-        Nodes that link nothing: they met too many or were erased, or met an erased one.
+        Nodes that link nothing: they met too many, or one of their person was erased.
     tripped : ndarray of bool, shape (nodes,)
         Nodes that met too many.
     refused : Refused
@@ -52,16 +51,16 @@ class Assignment:
     known: Int64Array
 
 
-def barred(coded: Coded, guarded: Guard, *, by_erased: bool) -> Flags:
-    """Return the nodes that link nothing; with ``by_erased`` those that met an erased one as well.
+def dissolved(coded: Coded, merged: Merged) -> tuple[Merged, Flags]:
+    """Return the persons, and which nodes belonged to one of whom an identifier was erased: each is for itself now.
 
-    An identifier of a person who was erased must not come to another one.
+    As the erased ones took part when persons were made, nothing that was theirs is open to others.
     """
-    found = guarded.tripped | coded.erased
-    if by_erased and coded.erased.any():
-        for one in coded.codes:
-            rows = coded.codes[:, (one >= 0) & coded.erased[one]]
-            found[rows[rows >= 0]] = True
-        a, b = coded.declared.a, coded.declared.b
-        found[np.concatenate([b[coded.erased[a]], a[coded.erased[b]]])] = True
-    return found
+    anchor, refused = merged.anchor, merged.refused
+    theirs = np.zeros(len(anchor), dtype=bool)
+    theirs[anchor[coded.erased]] = True
+    theirs = theirs[anchor]
+    if not theirs.any():
+        return merged, theirs
+    stays = ~theirs[refused.a] & ~theirs[refused.b]
+    return Merged(np.where(theirs, np.arange(len(anchor), dtype=np.int32), anchor), refused.take(stays)), theirs

@@ -122,6 +122,10 @@ class Coded:
         """Return for each of some nodes the place of its text among theirs."""
         return self.names.rank(self.named(nodes))
 
+    def place(self, nodes: npt.NDArray[np.integer]) -> Int64Array:
+        """Return for each of some nodes a hash that settles which comes first."""
+        return self.names.place(self.named(nodes))
+
     def named(self, nodes: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
         """Return what nodes are called in ``names``."""
         return nodes if self.nodes is None else self.nodes[nodes]
@@ -171,9 +175,10 @@ def code(evidence: Evidence, region: Region | None = None) -> Coded:
         declared = declared.take(~gone[declared.a] & ~gone[declared.b])
     linking = codes
     if evidence.consent.height:
-        linking = np.stack([_allowed(evidence.consent, row, time) for row in codes])
-        for side in (declared.a, declared.b):
-            declared = declared.take(_allowed(evidence.consent, side, declared.since) >= 0)
+        allowed = [_allowed(evidence.consent, row, time) for row in codes]
+        linking = np.array(allowed, dtype=np.int32).reshape(codes.shape)  # perhaps no column
+        a, b = (_allowed(evidence.consent, side, declared.since) for side in (declared.a, declared.b))
+        declared = declared.take((a >= 0) & (b >= 0))
     stuck = np.zeros(0, dtype=bool)
     if region is not None:
         nodes, stuck = region.nodes, region.stuck

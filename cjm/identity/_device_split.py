@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cjm.identity._assignment import Assignment, barred
+from cjm.identity._assignment import Assignment, dissolved
 from cjm.identity._coding import Coded
 from cjm.identity._evidence import ALWAYS, NEVER, Declared
 from cjm.identity._links import Guard
@@ -43,9 +43,9 @@ def device_split(
     from cjm.kernels.identity_walks import ANONYMOUS, ERASED, NOBODY, OWN, look_ahead, look_back
 
     events, unique_columns = len(coded.time), range(coded.unique_columns)
-    bar = barred(coded, guarded, by_erased=False)
-    joins = (coded.kind < coded.unique) & ~bar
-    merged = merge(coded, unique_columns, joins, max_size)
+    joins = (coded.kind < coded.unique) & ~guarded.tripped
+    whole = merge(coded, unique_columns, joins, max_size)
+    merged, theirs = dissolved(coded, whole)
     code, owner = _owners(coded, merged.anchor)
     known = coded.time.copy()
     known_since = None
@@ -53,7 +53,7 @@ def device_split(
         known_since = since(coded, unique_columns, joins, merged.anchor)
         known = np.where(code >= 0, np.maximum(known, known_since[code]), known)
 
-    line = _timeline(coded, merged.anchor, owner, known, known_since, stale)
+    line = _timeline(coded, whole.anchor, merged.anchor, owner, known, known_since, stale)
     limit = np.empty(0, dtype=np.int64)
     if guarded.tripped.any():
         limit = np.where(guarded.tripped, 0, len(line.time)) if hindsight else _limit(guarded, line)
@@ -75,7 +75,6 @@ def device_split(
     if len(line.rows):
         person, reason, learnt = person[line.rows], reason[line.rows], learnt[line.rows]
 
-    shared = range(coded.unique_columns, len(coded.columns))
     alone = np.zeros(events, dtype=bool)
     if coded.linking is not coded.codes:  # identifiers that may not be linked keep their own events
         alone = person < 0
@@ -85,26 +84,25 @@ def device_split(
         learnt[gone] = coded.time[gone]
         alone |= gone
     if alone.any():
-        own = coded.first_code(shared)
+        own = coded.first_code(range(len(coded.columns)), without=coded.erased)
         person[alone] = own[alone]
         reason[alone & (own < 0)] = NOBODY
         reason[alone & (own >= 0) & (reason == NOBODY)] = ANONYMOUS
     assert not np.any(reason[person < 0] == OWN)
-    return Assignment(merged.anchor, bar, guarded.tripped, merged.refused, person, reason, learnt)
+    barred = guarded.tripped | theirs
+    return Assignment(merged.anchor, barred, guarded.tripped, merged.refused, person, reason, learnt)
 
 
 def _owners(coded: Coded, anchor: Int32Array) -> tuple[Int32Array, Int32Array]:
     """Return the unique identifier that may link on each event, and the person whose event it is; -1 for none.
 
-    An identifier that may not be linked has its own events to itself. An erased one keeps its place in time, so
-    that nobody else takes it.
+    An identifier that may not be linked has its own events to itself. One that was erased is among them: it keeps its
+    place in time, so that nobody else takes it.
     """
     columns = range(coded.unique_columns)
-    code = coded.first_code(columns, without=coded.erased, linking=True)
+    code = coded.first_code(columns, linking=True)
     owner = np.where(code >= 0, anchor[code], -1).astype(np.int32)
     if coded.linking is not coded.codes:
-        owner = np.where(owner >= 0, owner, coded.first_code(columns, without=coded.erased))
-    if coded.erased.any():
         owner = np.where(owner >= 0, owner, coded.first_code(columns))
     return code, owner
 
@@ -119,21 +117,23 @@ def _limit(guarded: Guard, line: _Timeline) -> Int64Array:
 
 def _timeline(
     coded: Coded,
+    whole: Int32Array,
     anchor: Int32Array,
     owner: Int32Array,
     known: Int64Array,
     known_since: Int64Array | None,
     stale: int | None,
 ) -> _Timeline:
+    """Return the time line; ``whole`` are the anchors with the erased ones among their persons."""
     first = coded.unique_columns
     carriers = coded.linking[first:]
     if coded.linking is not coded.codes:
         carriers = np.where((owner >= 0) & (coded.first_code(range(first), linking=True) < 0), -1, carriers)
     if len(coded.apart):
-        carriers = _without_denied(coded, anchor, owner, carriers)
+        carriers = _without_denied(coded, whole, owner, carriers)
     nothing = np.empty(0, dtype=np.int64)
     kinds = np.array(coded.columns[first:], dtype=np.int64)
-    links = declared_sightings(coded, anchor)
+    links = declared_sightings(coded, whole)
     links = links.take(np.isin(coded.kind[links.b], kinds))
     if not len(links):
         return _Timeline(nothing, coded.time, owner, carriers, known, nothing)
@@ -172,7 +172,7 @@ def declared_sightings(coded: Coded, anchor: Int32Array) -> Declared:
         chosen &= ~np.isin(pairs, _denied(coded, anchor))
     links = declared.take(chosen)
     person = anchor[links.a]
-    return links.take(np.lexsort((links.until, coded.rank(person), coded.kind[person], links.since)))
+    return links.take(np.lexsort((links.until, coded.place(person), coded.kind[person], links.since)))
 
 
 def _denied(coded: Coded, anchor: Int32Array) -> Int64Array:
@@ -188,6 +188,6 @@ def _without_denied(coded: Coded, anchor: Int32Array, owner: Int32Array, carrier
     found = carriers.copy()
     for codes in found:
         seen = np.flatnonzero((owner >= 0) & (codes >= 0))
-        pairs = (owner[seen].astype(np.int64) << 32) | codes[seen]
+        pairs = (anchor[owner[seen]].astype(np.int64) << 32) | codes[seen]
         codes[seen[np.isin(pairs, keys)]] = -1
     return found

@@ -130,17 +130,20 @@ def _declared_only(coded: Coded, found: Assignment, mode: str) -> pl.DataFrame:
     from cjm.kernels.identity_walks import LINK
 
     links = declared_sightings(coded, found.anchor)
-    links = links.take((coded.spans[2][links.b] == 0) & ~found.tripped[links.b] & ~coded.erased[links.a])
+    links = links.take((coded.spans[2][links.b] == 0) & ~found.tripped[links.b])
     links = links.take(np.argsort(links.b, kind="stable"))
     following = np.append(links.since[1:], NEVER)
     following[np.append(links.b[1:] != links.b[:-1], True)[: len(following)]] = NEVER
+    valid_to = np.minimum(links.until, following[: len(links)])
+    stays = ~coded.erased[links.a]
+    links, valid_to = links.take(stays), valid_to[stays]
     known = known_since(coded, found, mode) if len(links) else np.empty(0, dtype=np.int64)
     never = np.full(len(links), NEVER, dtype=np.int64)
     return _map_rows(
         node=links.b,
         person=found.anchor[links.a],
         valid_from=links.since,
-        valid_to=np.minimum(links.until, following[: len(links)]),
+        valid_to=valid_to,
         known=np.maximum(links.since, known[links.a]),
         reason=np.full(len(links), LINK),
         first=never,
@@ -289,8 +292,8 @@ def _conflicts(
 def _on_one_event(coded: Coded, anchor: Int32Array) -> pl.DataFrame:
     """Report unique identifiers that stand on events of another person, whose identifier has the higher priority."""
     columns = range(coded.unique_columns)
-    code = coded.first_code(columns, without=coded.erased)
-    owner = np.where(code >= 0, anchor[code], -1)
+    code = coded.first_code(columns)
+    owner = np.where((code >= 0) & ~coded.erased[code], anchor[code], -1)
     losers = [pl.DataFrame(schema={"node": pl.Int32, "owner": pl.Int32})]
     for column in columns:
         codes = coded.codes[column]

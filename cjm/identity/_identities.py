@@ -351,8 +351,9 @@ class Identities:
         """Return the persons without some identifiers, which are forgotten.
 
         Their text is removed from the map and from what :meth:`write` stores; a keyed hash stays, so that the
-        identifier is not linked again when it comes in later events. Events that had been given to its person fall back
-        to the identifiers they carry (reason ``erased``), never to another person.
+        identifier is not linked again when it comes in later events. Where a unique identifier is erased, its person
+        falls apart into their identifiers: events that had been given to them fall back to those they carry (reason
+        ``erased``), never to another person, and the events of all others stay as they are.
 
         Parameters
         ----------

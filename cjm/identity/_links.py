@@ -186,11 +186,10 @@ def _meetings(coded: Coded, kind: int) -> Iterator[tuple[Int32Array, Int32Array,
 
 
 def strongest_first(coded: Coded, links: Links, nodes: npt.NDArray[np.integer]) -> Int64Array:
-    """Return links between some nodes, strongest first: priority of the kinds, events, earliest, identifiers."""
-    texts = coded.names.texts.gather(pl.Series(coded.named(nodes).astype(np.uint32)))
-    order = pl.DataFrame({"kind": coded.kind[nodes], "text": texts}).select(pl.arg_sort_by("kind", "text")).to_series()
+    """Return links between some nodes, strongest first: priority of the kinds, events, earliest, place."""
+    order = np.lexsort((coded.place(nodes), coded.kind[nodes]))
     place = np.zeros(len(coded.kind), dtype=np.int64)
-    place[nodes[order.to_numpy()]] = np.arange(len(nodes))
+    place[nodes[order]] = np.arange(len(nodes))
     a, b = place[links.a], place[links.b]
     pair = np.minimum(a, b) << 32 | np.maximum(a, b)
     rank = coded.kind[links.a].astype(np.int64) + coded.kind[links.b]

@@ -37,6 +37,10 @@ class Refused:
     rule: npt.NDArray[np.uint8]
     events: Int64Array
 
+    def take(self, chosen: Flags) -> Refused:
+        """Return some of the links."""
+        return Refused(self.a[chosen], self.b[chosen], self.rule[chosen], self.events[chosen])
+
 
 @dataclass(frozen=True)
 class Merged:

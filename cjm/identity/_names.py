@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from cjm.codes import Views
+from cjm.identity._numbers import hash_ids
 
 __all__ = ["Names"]
 
@@ -18,6 +19,7 @@ Int32Array = npt.NDArray[np.int32]
 _AT_ONCE = 1_000_000  # rows
 _SHORT = 12  # bytes of a text that lies in its view
 _LONG, _GONE = 0xFF, 0xFE  # instead of a length: a hash; a text that was erased
+_PLACE = "place"  # keys the hash that orders identifiers, so that it is no person number
 
 
 class Names:
@@ -25,9 +27,15 @@ class Names:
 
     A text of up to 12 bytes is told from others by the view in which Arrow stores it, a longer one by 96 bits of two
     hashes; with 50 million of them the odds that any two are taken for one are below 1 in 10^13.
+
+    Attributes
+    ----------
+    places : dict of int to int
+        The place of each node whose text was erased.
     """
 
     def __init__(self) -> None:
+        self.places: dict[int, int] = {}
         self._table = Views()
         self._texts = [pl.Series(dtype=pl.String)]
         self._kinds = [np.empty(0, dtype=np.int16)]
@@ -74,24 +82,35 @@ class Names:
         return nodes
 
     @classmethod
-    def of(cls, texts: pl.Series, kind: Int16Array) -> Names:
+    def of(cls, texts: pl.Series, kind: Int16Array, places: dict[int, int]) -> Names:
         """Return identifiers in the order given; where the text is null it was erased."""
         keys = _keys(texts, kind)
         gone = np.flatnonzero(texts.is_null().to_numpy())
         keys[gone, 0], keys[gone, 1] = _GONE, gone
         found = cls()
+        found.places = places
         found._table.encode(keys, np.empty(0, dtype=np.bool_), long=True)
         found._texts, found._kinds = [texts], [kind]
         return found
 
     def without(self, nodes: Int32Array) -> Names:
         """Return the same identifiers, of which ``nodes`` have lost their text."""
-        return Names.of(self.texts.clone().scatter(pl.Series(nodes.astype(np.uint32)), None), self.kind)
+        places = dict(zip(nodes.tolist(), self.place(nodes).tolist(), strict=True))
+        texts = self.texts.clone().scatter(pl.Series(nodes.astype(np.uint32)), None)
+        return Names.of(texts, self.kind, self.places | places)
+
+    def place(self, nodes: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+        """Return for each of some nodes a hash that settles which comes first; it stays when the text is erased."""
+        texts = self.texts.gather(pl.Series(nodes.astype(np.uint32)))
+        found = hash_ids(texts, "", _PLACE)
+        for at in np.flatnonzero(texts.is_null().to_numpy()):
+            found[at] = self.places[int(nodes[at])]
+        return found
 
     def rank(self, nodes: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
         """Return for each of some nodes the place of its text among theirs; equal texts share one."""
         texts = self.texts.gather(pl.Series(nodes.astype(np.uint32)))
-        return texts.rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
+        return texts.rank("dense").cast(pl.Int64).to_numpy()
 
 
 def _keys(texts: pl.Series, kind: int | Int16Array) -> npt.NDArray[np.uint64]:

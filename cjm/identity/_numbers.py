@@ -6,13 +6,16 @@ import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from cjm.errors import InputError
-from cjm.identity._names import Names
+
+if TYPE_CHECKING:
+    from cjm.identity._names import Names
 
 __all__ = ["Numbers", "bytes_of", "hash_ids", "person_numbers"]
 

@@ -107,7 +107,7 @@ def stitch(
     customer the same number.
 
     Links that ``components`` would have to refuse are settled strongest first: by the priority of their kinds, then
-    the number of events, then the earliest, then the identifiers.
+    the number of events, then the earliest, then by a hash of the identifiers, which stays when one is erased.
 
     Examples
     --------

@@ -20,7 +20,7 @@ from cjm.stores import check_file, read_manifest, read_table, write_manifest, wr
 
 __all__ = ["open_identities", "write_identities"]
 
-_VERSION = 1
+_VERSION = 2
 _WHAT = "identities"
 _DECLARED = ("a", "b", "since", "until", "source")
 _REFUSED = ("a", "b", "rule", "events")
@@ -57,7 +57,14 @@ def write_identities(evidence: Evidence, found: Assignment, numbers: Numbers, pa
         "declared": pl.DataFrame(dict(zip(_DECLARED, evidence.declared.parts, strict=True))),
         "refused": pl.DataFrame({name: getattr(found.refused, name) for name in _REFUSED}),
         "apart": pl.DataFrame({"a": evidence.apart[:, 0], "b": evidence.apart[:, 1]}),
-        "erased": pl.DataFrame({"node": evidence.erased, "mark": evidence.marks}),
+        "erased": pl.DataFrame(
+            {
+                "node": evidence.erased,
+                "mark": evidence.marks,
+                "place": [evidence.names.places[node] for node in evidence.erased.tolist()],
+            },
+            schema_overrides={"place": pl.Int64},
+        ),
         "consent": evidence.consent,
         "dropped": evidence.dropped,
     }
@@ -129,7 +136,7 @@ def open_identities(path: str | Path, *, salt: str | bytes | None = None) -> Ide
         policy=Policy(**manifest["policy"], salt=salt),
         kinds=tuple(manifest["kinds"]),
         unique=manifest["unique"],
-        names=Names.of(nodes["id"], nodes["kind"].to_numpy()),
+        names=Names.of(nodes["id"], nodes["kind"].to_numpy(), dict(erased.select("node", "place").iter_rows())),
         parts=tuple(parts),
         declared=Declared(*(declared[name].to_numpy() for name in _DECLARED)),
         sources=tuple(manifest["sources"]),

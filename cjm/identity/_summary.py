@@ -22,7 +22,7 @@ _MEANINGS = {
     "events_replay": "events given to the person seen later on the same shared identifier",
     "events_anonymous": "events left with their shared identifier, because nobody else is known for it in time",
     "events_shared": "events left with their shared identifier, because too many persons use it",
-    "events_erased": "events left with their shared identifier, because their person was erased",
+    "events_erased": "events left with an identifier that they carry, because their person was erased",
     "events_unidentified": "events without any identifier, or later than the result looks; they are left out",
     "events_never_known": "events on identifiers that were never seen with a unique one, which nothing can assign",
     "events_known_before": "events whose person is known without stitching",

@@ -36,6 +36,8 @@ from cjm.progress import Step, Steps
 
 __all__ = ["Analysis"]
 
+_FEW = 200_000  # events that leave too little behind to search for it
+
 
 class Analysis:
     """Every section of a configuration, step by step; steps that an interrupted run finished are not taken again.
@@ -109,7 +111,8 @@ class Analysis:
         self.notes += stage.notes
         self.warnings += stage.warnings
         self.incremental |= stage.incremental
-        give_back()
+        if self.tables["sources"]["kept"].sum() > _FEW:
+            give_back()
 
     @cached_property
     def _log(self) -> EventLog:

@@ -30,22 +30,21 @@ def declared_log(config: Config) -> EventLog:
 
 
 def batch_log(config: Config, sources: Mapping[str, Source]) -> EventLog:
-    """Return the log of a batch of some sources, under ``[privacy]`` and the rules for single texts.
-
-    Which rows belong together, and which columns there are, only the whole log knows.
+    """Return the log of a batch of some sources, under ``[cleaning]`` and ``[privacy]``.
 
     Raises
     ------
     ConfigError, ArgumentError
-        As for :func:`declared_log`.
+        As for :func:`declared_log`, and where only the whole log can tell who is a person.
     """
-    kinds = {kind for source in sources.values() for kind in source.ids}
-    whole = _cleaning(config)
-    privacy = whole.privacy
-    if privacy is not None:
-        privacy = replace(privacy, pseudonyms=[kind for kind in privacy.pseudonyms if kind in kinds])
-    rules = {kind: rules for kind, rules in whole.ids.items() if kind in kinds}
-    return cjm.scan_events(sources, cleaning=cjm.Cleaning(ids=rules, taxonomy=whole.taxonomy, privacy=privacy))
+    cleaning, kind = declared_log(config).cleaning, config.identity.known_by
+    if kind in cleaning.shared:
+        raise ConfigError.at(
+            f"which identifiers of kind {kind!r} too many share, only the whole log can tell",
+            where="[cleaning] shared, cjm watch",
+            hint="Watch with a configuration without it",
+        )
+    return EventLog(sources, replace(cleaning, shared={}), whole=len(sources) == len(config.sources))
 
 
 def _cleaning(config: Config) -> cjm.Cleaning:

@@ -63,7 +63,7 @@ def run(config: Config, *, output: Path | None = None, memory: str | int | None 
     if limit is not None:
         expected.check(limit)
     logger.info("%s", expected)
-    require_room_for(config, target)
+    require_room_for(target, expected.disk)
     total = 5 + (config.identity.person is None) + (config.churn is not None) + bool(config.moments)
     with locked(target), Steps(total, expected.seconds).shown() as steps:
         plan = _plan(config)

@@ -17,13 +17,10 @@ gaps, taxonomies, and steps of several items).
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from cjm.kernels._jit import kernel
-from cjm.kernels.sequences_baskets import frequent_baskets
 from cjm.kernels.sequences_index import add_pattern, grown, grown_table
 from cjm.kernels.sequences_mine import cut
 
@@ -159,17 +156,8 @@ def _fill(
                 _enter(code[index] + joining, index, starts[entry], slot, ends, starts)
 
 
-def frequent_limited(
-    code: CodeArray, rows: CodeArray, offsets: IntArray, event: CodeArray, time: IntArray, limits: IntArray, *rest: Any
-) -> tuple[CodeArray, IntArray, IntArray]:
-    """Find frequent sequences with the kernel for the limits that there are: see ``_frequent`` for all arguments."""
-    if limits[_JOIN] and len(time) == 0 and limits[_MAX_EVENTS] >= len(event) and limits[_MIN_EVENTS] == 1:
-        return frequent_baskets(code, rows, offsets, event, *rest)
-    return _frequent(code, rows, offsets, event, time, limits, *rest)
-
-
 @kernel
-def _frequent(
+def frequent_limited(
     code: CodeArray, rows: CodeArray, offsets: IntArray, event: CodeArray, time: IntArray, limits: IntArray,
     places: CodeArray, place_offsets: IntArray, item_support: IntArray, first_item: int, stop_item: int,
     part: int, parts: int, min_count: int, min_length: int, max_length: int, max_patterns: int,

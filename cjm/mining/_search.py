@@ -110,22 +110,16 @@ def _free(units: Units, new_code: CodeArray, support: IntArray, limits: Limits) 
 
 def _limited(units: Units, new_code: CodeArray, support: IntArray, limits: Limits) -> Mine:
     """Return the search under limits, or over events that stand for several items."""
+    from cjm.kernels.sequences_baskets import frequent_baskets
     from cjm.kernels.sequences_limits import frequent_limited
 
     rows = rows_of(units, new_code, len(support), in_time=limits.in_time)
+    given = rows.code, rows.row, rows.offsets, rows.event
+    items = rows.places, rows.place_offsets, support
+    if limits == Limits(joined=True):
+        return lambda *rest: frequent_baskets(*given, *items, *rest)
     values = limits.values()
-    return lambda *rest: frequent_limited(
-        rows.code,
-        rows.row,
-        rows.offsets,
-        rows.event,
-        rows.time,
-        values,
-        rows.places,
-        rows.place_offsets,
-        support,
-        *rest,
-    )
+    return lambda *rest: frequent_limited(*given, rows.time, values, *items, *rest)
 
 
 def _mined(

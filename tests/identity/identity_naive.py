@@ -1,9 +1,12 @@
 """Slow, obvious twins of the policies, and small logs to run both on."""
 
+from functools import cache
 from itertools import combinations
 from types import SimpleNamespace
 
 import polars as pl
+
+from cjm.identity import person_numbers
 
 SECOND = 1_000_000
 NEVER = float("inf")
@@ -21,6 +24,12 @@ def log_of(rows, kinds):
         }
     )
     return SimpleNamespace(frame=frame.lazy(), kinds=tuple(kinds))
+
+
+@cache
+def tie(text):
+    """Return what settles ties: the hash that an identifier keeps when it is erased."""
+    return person_numbers(pl.Series([text]), "", salt="place").item()
 
 
 class Naive:
@@ -61,7 +70,12 @@ class Naive:
     def merge(self, links, max_size):
         group = {node: {node} for node in self.first}
         accepted, self.refused = [], []
-        for link in sorted(links, key=lambda link: (link[0][0] + link[1][0], -links[link][1], links[link][0], link)):
+
+        def strength(link):
+            ranks, places = zip(*((rank, tie(text)) for rank, text in link), strict=True)
+            return sum(ranks), -links[link][1], links[link][0], *zip(ranks, places, strict=True)
+
+        for link in sorted(links, key=strength):
             a, b = group[link[0]], group[link[1]]
             if a is b:
                 accepted.append(link)

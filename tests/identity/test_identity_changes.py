@@ -93,46 +93,66 @@ def test_a_map_stays_as_it_was_when_later_ones_know_more(mode):
         assert_frame_equal(one, other)
 
 
-def numbers_of(kind, *texts):
-    return person_numbers(pl.Series(texts), kind).to_list()
+def without_id(kind, gone, rows, links):
+    """Return events and links that never had an identifier."""
+    kept = [link for link in links if (kind, gone) not in ((link[0], link[1]), (link[2], link[3]))]
+    ids = [{name: None if (name, text) == (kind, gone) else text for name, text in row.items()} for _, row in rows]
+    return log_of([(at, row) for (at, _), row in zip(rows, ids, strict=True)], KINDS), table(kept)
+
+
+def numbers_of(ids):
+    """Return the numbers that identifiers ``(kind, id)`` have as persons of their own."""
+    return {person_numbers(pl.Series([text]), kind).item() for kind, text in ids if text}
+
+
+CONSENT = st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from("123"), st.integers(0, 6), st.integers(6, 12)))
 
 
 @SLOW
-@given(st.lists(ROW, max_size=12), st.lists(LINK, max_size=3), st.sampled_from("123"), st.data())
-def test_erasing_gives_events_to_nobody_else(rows, links, erased, data):
-    kind = data.draw(st.sampled_from(["customer", "cookie"]))
+@given(st.lists(ROW, max_size=12), st.lists(LINK, max_size=4), CONSENT, st.sampled_from("123"), st.data())
+def test_erasing_gives_events_to_nobody_else(rows, links, consent, erased, data):
+    kind = data.draw(st.sampled_from(["customer", "card", "cookie"]))
     options = {**data.draw(MODES), "max_per_person": data.draw(GUARDS)}
+    if consent:
+        frame = pl.DataFrame(consent, schema=["kind", "id", "since", "until"], orient="row")
+        options["consent"] = frame.with_columns((pl.col("since", "until") * SECOND).cast(pl.Datetime("us", "UTC")))
     rows = [(6, {"cookie": "1", "device": "9"}), *rows]
     cut = data.draw(st.integers(1, len(rows)))
     before = stitch(log_of(rows, KINDS), links=table(links), **options)
     after = before.erase(kind, erased)
-    for frame in (after.map.select("kind", "id"), *(after.links.select(f"kind_{side}", f"id_{side}") for side in "ab")):
-        assert (kind, erased) not in frame.rows()
+    told = [(after.map, ""), (after.conflicts, ""), (after.links, "_a"), (after.links, "_b")]
+    assert all((kind, erased) not in frame.select(f"kind{end}", f"id{end}").rows() for frame, end in told)
     assert_same(after, after.erase(kind, erased))
 
     # Later events with the identifier find it erased.
     early = stitch(log_of(rows[:cut], KINDS), links=table(links), **options).erase(kind, erased)
     assert_same(early.update(log_of(rows[cut:], KINDS)), after)
 
-    # Without the identifier the result is that of a log that never had it, but for what would go to somebody else.
-    gone = [
-        (at, {name: None if (name, text) == (kind, erased) else text for name, text in ids.items()}) for at, ids in rows
-    ]
-    kept = table([link for link in links if (kind, erased) not in ((link[0], link[1]), (link[2], link[3]))])
-    without = stitch(log_of(gone, KINDS), links=kept, **options)
-    shared_kind = kind not in options["unique"] if options["unique"] else True
-    if shared_kind:
+    log, kept = without_id(kind, erased, rows, links)
+    without = stitch(log, links=kept, **options)
+    if kind not in options["unique"]:
         assert_frame_equal(after.labels, without.labels)
         return
-    own = numbers_of(kind, erased)[0]
-    # with components, or several kinds of numbers of one person, what a conflict kept apart may now come together
-    plain = options.get("mode") != "components" and options["unique"] == "customer"
+    # What was their person's falls back to what each event carries or to other numbers of theirs. The rest stays.
+    own = before.map.filter((pl.col("kind") == kind) & (pl.col("id") == erased))["person"].to_list()
+    of_person = before.map.filter(pl.col("person").is_in(own)).select("kind", "id").rows()
+    theirs = numbers_of((name, text) for name, text in of_person if name in options["unique"])
     for old, new, other, (_, ids) in zip(
-        before.labels["person"], after.labels.rows(), without.labels.rows(), rows, strict=True
+        before.labels.rows(), after.labels.rows(), without.labels.rows(), rows, strict=True
     ):
-        carried = {number for name, text in ids.items() if text for number in numbers_of(name, text)}
-        if old == own and new[0] is not None:
-            assert new[0] in carried or not plain
-            assert new[0] != own
-        if new[1] != "erased" and options.get("mode") != "components" and other[1] == new[1] == "own":
-            assert new[0] == other[0]
+        assert new[0] not in numbers_of([(kind, erased)])
+        if old[0] in own or ids.get(kind) == erased:
+            assert new[0] is None or new[0] in theirs | numbers_of(ids.items())
+        else:
+            assert new == old
+            assert new == other or before.conflicts.height
+
+
+def test_what_a_conflict_with_the_erased_kept_away_stays_away():
+    rows = [(6, {"cookie": "1", "device": "9"}), (10, {"cookie": "2", "device": "1", "card": "3"})]
+    links = table([("device", "1", "customer", "1", 2), ("customer", "3", "card", "3")])
+    people = stitch(log_of(rows, KINDS), unique="customer", mode="components", max_size=3, links=links)
+    assert people.labels["person"][1] in numbers_of([("customer", "3")])
+    after = people.erase("customer", "3")
+    assert after.labels["person"][1] in numbers_of([("card", "3")])
+    assert after.labels["reason"].to_list() == ["anonymous", "erased"]

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from identity_naive import SECOND, log_of
+from identity_naive import SECOND, log_of, tie
 from polars.testing import assert_frame_equal
 
 import cjm
@@ -88,7 +88,7 @@ def slow_labels(rows, spans, stale, replay):
             if until is not None
             else start + stale + 0.5
         )
-        seen.append(((start, 0, (a, holds if until is not None else never)), ("cookie", b), a, holds))
+        seen.append(((start, 0, (tie(a), holds if until is not None else never)), ("cookie", b), a, holds))
     for place, row in enumerate(order):
         at, ids = rows[row]
         for kind in KINDS[1:]:
@@ -240,6 +240,15 @@ def test_without_consent_events_stay_with_their_identifier():
     assert_frame_equal(always.update(consent=consent_of(("cookie", "k", 0, 0))).labels, never.labels)
     joined = stitch(log, mode="components", consent=consent_of(("cookie", "k", None, 5)))
     assert [who for _, who in labels(joined)] == [a, a, k]
+
+
+def test_consent_of_both_ends_of_links():
+    links = links_of(*(("customer", customer, "cookie", cookie) for customer, cookie in ("ak", "bj", "bi")))
+    rows = [(1, {"cookie": cookie}) for cookie in "kji"]
+    never = consent_of(("customer", "a", 0, 0), ("cookie", "j", 0, 0))
+    people = stitch(log_of(rows, KINDS), links=links, consent=never)
+    assert labels(people) == [("anonymous", "cookie k"), ("anonymous", "cookie j"), ("live", "customer b")]
+    assert people.erase("customer", "c").labels.equals(people.labels)
 
 
 def test_a_chain_explains_and_unlinking_ends_it():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
+from multiprocessing.process import BaseProcess
 
 
 def call_main(arguments: list[str]) -> None:
@@ -15,3 +17,12 @@ def call_main(arguments: list[str]) -> None:
     with open(os.devnull, "w") as nothing:
         sys.stdout = sys.stderr = nothing
         cli.main()
+
+
+def started(*arguments: str) -> BaseProcess:
+    """Call ``cjm`` in a process of its own, made from one that has loaded what a run takes long to load."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["cjm.cli", "cjm.job._run", "altair", "numba", "vl_convert"])
+    process = context.Process(target=call_main, args=(list(arguments),))
+    process.start()
+    return process

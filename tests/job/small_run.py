@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import multiprocessing
 import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from cli_child import call_main
+from cli_child import started
 
 from cjm import files, job
 from cjm.errors import RunError
@@ -143,34 +140,39 @@ def run_and_kill(folder: Path, kills: int, seed: int) -> tuple[int, int]:
 
     Raises AssertionError if an output differs from that of an undisturbed run.
     """
-    path = small_run(folder)
+    path = str(small_run(folder))
     out = folder / "out"
     chance = random.Random(seed)
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
-    command = [sys.executable, "-m", "cjm.cli", "run", str(path)]
-    started = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True, env=environment)
-    whole = time.perf_counter() - started
+    whole = _duration(path)
     expected = digests(out)
     killed = ended = 0
     while killed < kills:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
-        try:
-            process.wait(chance.uniform(0.4, 1.1) * whole)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+        process = started("run", path)
+        process.join(chance.uniform(0.2, 1.1) * whole)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
             killed += 1
         else:
-            assert process.returncode == 0
+            assert process.exitcode == 0
             ended += 1
         if out.exists():
             assert digests(out) == expected
-        if process.returncode == 0:
+        if process.exitcode == 0:
             shutil.rmtree(out)
-    subprocess.run(command, check=True, capture_output=True, env=environment)
+    _duration(path)
     assert digests(out) == expected
     return killed, ended
+
+
+def _duration(path: str) -> float:
+    """Run undisturbed; return how long it took."""
+    started("--version").join()  # until what processes are made from is there
+    began = time.perf_counter()
+    process = started("run", path)
+    process.join()
+    assert process.exitcode == 0
+    return time.perf_counter() - began
 
 
 def run_and_stop(folder: Path, stops: int, seed: int, *, until: float) -> tuple[int, float]:
@@ -180,25 +182,15 @@ def run_and_stop(folder: Path, stops: int, seed: int, *, until: float) -> tuple[
 
     Raises AssertionError if an output differs from that of an undisturbed run, or a process has another exit code.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cjm.cli", "cjm.job._run"])
+    path = str(small_run(folder))
     out = folder / "out"
-    arguments = ["run", str(small_run(folder))]
     chance = random.Random(seed)
-
-    def started() -> multiprocessing.process.BaseProcess:
-        process = context.Process(target=call_main, args=(arguments,))
-        process.start()
-        return process
-
-    began = time.perf_counter()
-    started().join()
-    whole = time.perf_counter() - began
+    whole = _duration(path)
     expected = digests(out)
     stopped, longest = 0, 0.0
     while stopped < stops:
         number = chance.choice((signal.SIGINT, signal.SIGTERM))
-        process = started()
+        process = started("run", path)
         process.join(chance.uniform(0.05, until) * whole)
         if process.exitcode is None:
             os.kill(process.pid or 0, number)
@@ -211,9 +203,7 @@ def run_and_stop(folder: Path, stops: int, seed: int, *, until: float) -> tuple[
             assert digests(out) == expected
         if process.exitcode == 0:
             shutil.rmtree(out)
-    last = started()
-    last.join()
-    assert last.exitcode == 0
+    _duration(path)
     assert digests(out) == expected
     assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
     return stopped, longest

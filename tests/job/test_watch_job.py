@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 from watch_child import take_in
 
+import cjm
 from cjm import job
 from cjm.errors import ArgumentError, BusyError, ConfigError, InputError
 from cjm.files import locked
@@ -167,6 +168,24 @@ def test_what_cannot_be_meant_is_said(home: Path) -> None:
         (home / "wrong.toml").write_text("\n".join(lines))
         with pytest.raises(ConfigError, match=message):
             job.load_config(home / "wrong.toml")
+
+
+def test_cleaning_applies_to_batches_or_is_refused(home: Path) -> None:
+    rules = [("offers", "event", "^offer$"), ("staff", "customer", "^c1$"), ("of the store", "till", "^test$")]
+    pl.DataFrame(rules, schema=["rule", "column", "pattern"], orient="row").write_csv(home / "rules.csv")
+    text = CONFIG + '[cleaning]\nexclude = "rules.csv"\nsample = { customer = 0.5 }\n'
+    (home / "cjm.toml").write_text(text)
+    rows = pl.read_csv(batches(home)[0]).filter((pl.col("what") != "offer") & (pl.col("who") != "c1"))
+    web = cjm.Source(rows, time="at", event="what", ids={"customer": "who"})
+    kept = cjm.scan_events({"web": web}, cleaning=cjm.Cleaning(sample={"customer": 0.5})).frame.collect().height
+    counts = job.watch(job.load_config(home / "cjm.toml"), batches(home)[0]).counts
+    assert 0 < kept < rows.height
+    assert counts["read"] - counts["set_aside"] == kept
+    with pytest.raises(InputError, match="no source has a column 'till'"):
+        job.watch(job.load_config(home / "cjm.toml"), [f"web={batches(home)[1]}", f"store={batches(home)[2]}"])
+    (home / "cjm.toml").write_text(text + "shared = { customer = 3 }\n")
+    with pytest.raises(ConfigError, match="cleaning. shared.*only the whole log can tell"):
+        job.watch(job.load_config(home / "cjm.toml"), batches(home)[1])
 
 
 def run_cli(home: Path, path: Path) -> subprocess.CompletedProcess[str]:
