@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from cjm.ragged import offsets_of_sorted, places_in_sorted
 __all__ = ["first_completions", "known_completions"]
 
 IntArray = npt.NDArray[np.int64]
+PlaceArray = npt.NDArray[np.int32]
 
 _AT_ONCE = 64
 """Patterns whose matches are held at once."""
@@ -54,29 +55,33 @@ def known_completions(journeys: Journeys, patterns: Mapping[str, Pattern | str],
 
 def first_completions(
     journeys: Journeys, patterns: Mapping[str, Pattern], persons: IntArray, *, every: bool = False
-) -> Iterator[tuple[str, IntArray, IntArray]]:
+) -> Iterator[tuple[str, PlaceArray, IntArray]]:
     """Yield, a pattern, the places in ``persons`` (rising) of those who completed it, and when it was known.
 
     Places rise, and times (microseconds) within a person where there are several; meaning as for
     :func:`known_completions`, with far fewer rows held at once.
     """
-    for name, place, time in _completed(journeys, patterns, partial(places_in_sorted, persons), every=every):
+
+    def place_of(person: IntArray) -> PlaceArray:
+        return places_in_sorted(persons, person).astype(np.int32)
+
+    for name, place, time in _completed(journeys, patterns, place_of, every=every):
         ours = place >= 0
         yield name, place[ours], time[ours]
 
 
 def _completed(
-    journeys: Journeys, patterns: Mapping[str, Pattern], label: Callable[[IntArray], IntArray], *, every: bool
-) -> Iterator[tuple[str, IntArray, IntArray]]:
+    journeys: Journeys, patterns: Mapping[str, Pattern], label: Callable[[IntArray], Any], *, every: bool
+) -> Iterator[tuple[str, Any, IntArray]]:
     """Yield, a pattern, the label of the person of each completion, and its time; labels are made once a bucket."""
     from cjm.matching import find_matches
 
     names = list(patterns)
-    labels: list[IntArray] = []
+    labels: list[Any] = []
     with bar("paths", -(-len(names) // _AT_ONCE)) as done:
         for start in range(0, len(names), _AT_ONCE):
             some = {name: patterns[name] for name in names[start : start + _AT_ONCE]}
-            found: dict[str, list[tuple[IntArray, IntArray]]] = {name: [] for name in some}
+            found: dict[str, list[tuple[Any, IntArray]]] = {name: [] for name in some}
             for place, bucket in enumerate(journeys.buckets()):
                 arrays = bucket.arrays
                 if place == len(labels):
@@ -89,7 +94,8 @@ def _completed(
                         person, at = _dated(arrays, matches.start, matches.end, person, at, every)
                     found[name].append((labels[place][person], at))
             done()
-            for name, parts in found.items():
+            for name in some:
+                parts = found.pop(name)
                 yield name, np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 

@@ -19,11 +19,11 @@ from cjm.survival._subjects import Subjects
 from cjm.survival._threads import in_threads
 from cjm.survival._times import signs_of_life
 
-__all__ = ["Entries", "Tables", "event_tables", "time_tables"]
+__all__ = ["Entries", "Found", "Tables", "event_tables", "time_tables"]
 
 _LOOKUP_BITS = 12
-_ENTRIES_A_TASK = 3_000_000
-_PATHS_A_TASK = 64
+_ENTRIES_A_TASK = 1_000_000
+_PATHS_A_TASK = 16
 _DRAWS_AT_ONCE = 64
 _FEW = 10  # deaths
 _NO_POOLS = np.empty(0, dtype=np.int32)
