@@ -6,7 +6,8 @@ A company is simulated whose five logs hold about so many events, and written as
 and service (calls and shops). Then one process runs a configuration with all sections. Resident memory is that of the
 process and its children, read 50 times a second; CPU seconds are theirs as well. Without ``--stitched`` a customer
 number is a person, and events without one are left out; with ``--known`` there are none, for each event has the number
-of the one who did it (shared devices are left out). Takes 3 GB of disk at 100 million events, and twice that while they are simulated.
+of the one who did it (shared devices are left out). Takes 3 GB of disk at 100 million events, and twice that while they
+are simulated.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def _divisible(units: Units, limits: Limits) -> bool:
 def _candidates(
     parts: list[Units], support: IntArray, min_count: int, limits: Limits, rest: dict[str, Any]
 ) -> pl.DataFrame | None:
-    """Return ``codes``, ``least`` and ``most`` persons of the sequences that may be frequent; None if chance finds many.
+    """Return ``codes``, ``least`` and ``most`` persons of what may be frequent; None if chance makes that too many.
 
     The thresholds of the parts, each less one, add up to less than ``min_count``: what is frequent reaches one of them.
     """
@@ -69,7 +69,8 @@ def _candidates(
         except RunError:
             return None
         codes = ragged_lists(pl.Series(family.patterns.values), family.patterns.offsets)
-        found.append(pl.DataFrame({"codes": codes, "least": family.counts, "more": 1 - threshold}))
+        frame = pl.DataFrame({"codes": codes, "least": family.counts})
+        found.append(frame.with_columns(more=pl.lit(1 - threshold, dtype=pl.Int64)))
     whole = pl.concat(found).group_by("codes").agg(pl.col("least", "more").sum())
     most = pl.col("least") + pl.col("more") + missed
     return whole.select("codes", "least", most.alias("most")).filter(pl.col("most") >= min_count).sort("codes")

@@ -14,11 +14,9 @@ from cjm.journeys import EventArrays, Journeys
 from cjm.patterns import Pattern
 from cjm.progress import bar
 from cjm.ragged import offsets_of_sorted, places_in_sorted
+from cjm.survival._design import Completion, IntArray
 
 __all__ = ["first_completions", "known_completions"]
-
-IntArray = npt.NDArray[np.int64]
-PlaceArray = npt.NDArray[np.int32]
 
 _AT_ONCE = 64
 """Patterns whose matches are held at once."""
@@ -55,14 +53,14 @@ def known_completions(journeys: Journeys, patterns: Mapping[str, Pattern | str],
 
 def first_completions(
     journeys: Journeys, patterns: Mapping[str, Pattern], persons: IntArray, *, every: bool = False
-) -> Iterator[tuple[str, PlaceArray, IntArray]]:
+) -> Iterator[Completion]:
     """Yield, a pattern, the places in ``persons`` (rising) of those who completed it, and when it was known.
 
     Places rise, and times (microseconds) within a person where there are several; meaning as for
     :func:`known_completions`, with far fewer rows held at once.
     """
 
-    def place_of(person: IntArray) -> PlaceArray:
+    def place_of(person: IntArray) -> npt.NDArray[np.int32]:
         return places_in_sorted(persons, person).astype(np.int32)
 
     for name, place, time in _completed(journeys, patterns, place_of, every=every):

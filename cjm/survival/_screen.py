@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from cjm.contracts import CONTRACTS
@@ -17,7 +16,7 @@ from cjm.journeys import Journeys
 from cjm.patterns import Pattern
 from cjm.statistics import benjamini_hochberg
 from cjm.survival._bias import refuse_bias, refuse_spells
-from cjm.survival._design import FloatArray, IntArray, groups, require
+from cjm.survival._design import Completion, FloatArray, groups, require
 from cjm.survival._known import first_completions
 from cjm.survival._screen_tables import Entries, Found, event_tables, time_tables
 from cjm.survival._subjects import Subjects
@@ -26,7 +25,6 @@ __all__ = ["screen"]
 
 Control = Literal["bh", "by", "max-t"]
 Effect = Literal["onward", "event"]
-Completions = tuple[str, npt.NDArray[np.int32], IntArray]
 
 _WHERE = "screen"
 _ENTRIES = 4_000_000  # completions that are compared at once, about
@@ -204,9 +202,9 @@ def _named(
     return {str(pattern): pattern for pattern in made}
 
 
-def _blocks(completions: Iterable[Completions]) -> Iterator[list[Completions]]:
+def _blocks(completions: Iterable[Completion]) -> Iterator[list[Completion]]:
     """Yield some paths at a time, with few entries in memory."""
-    block: list[Completions] = []
+    block: list[Completion] = []
     held = 0
     for path in completions:
         block.append(path)

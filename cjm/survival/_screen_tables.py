@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from cjm.journeys import Journeys
 from cjm.statistics import normal_quantile
-from cjm.survival._design import FloatArray, IntArray
+from cjm.survival._design import Completion, FloatArray, IntArray
 from cjm.survival._risk import RiskSets
 from cjm.survival._rows import event_rows, first_numbers, origins
 from cjm.survival._subjects import Subjects
@@ -45,11 +45,11 @@ class Entries:
     days: FloatArray
 
     @classmethod
-    def collect(cls, completions: Iterable[tuple[str, IntArray, IntArray]]) -> Entries:
+    def collect(cls, completions: Iterable[Completion]) -> Entries:
         """Return the completions, given the places of the subjects and times of each path."""
         rows, times = [], []
         for _, place, time in completions:
-            rows.append(place.astype(np.int32))
+            rows.append(place)
             times.append(time)
         offsets = np.concatenate(([0], np.cumsum([len(part) for part in rows]))).astype(np.int64)
         nothing = np.empty(0, dtype=np.int32)

@@ -73,7 +73,7 @@ def test_counts_follow_the_definition(persons, split):
     if split and not (found.frame["churned"].to_numpy() & (group == 1)).any():
         group[:] = 0
     tables = time_tables(found, group)
-    entries = Entries.collect([("p", np.array([who for who, _ in done], dtype=np.int64), times)])
+    entries = Entries.collect([("p", np.array([who for who, _ in done], dtype=np.int32), times)])
     result = tables.screen(tables.place(entries)).table[0]
     parts = [
         naive([row for row, g in zip(rows, group, strict=True) if g == one],
