@@ -16,7 +16,7 @@ from cjm.events import TABLES, Source, files_of, in_pieces
 from cjm.job._config import Config
 from cjm.journeys import IN_MEMORY
 
-__all__ = ["Estimate", "bytes_of", "estimate", "give_back"]
+__all__ = ["Estimate", "bytes_of", "estimate", "give_back", "peak"]
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(MB|GB|TB)")
 _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -154,6 +154,15 @@ def bytes_of(size: str | int) -> int:
     if found is None:
         raise ArgumentError.at(f"{size!r} is no size", where="memory", hint="Write it as 4GB or 800MB")
     return int(float(found[1]) * _UNITS[found[2]])
+
+
+def peak() -> int | None:
+    """Return the most resident memory that the process has had so far, bytes; None where it is not Linux that tells."""
+    status = Path("/proc/self/status")  # what getrusage tells goes back to before the program was loaded
+    if not status.exists():
+        return None
+    (kilobytes,) = (line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(kilobytes) * 1024
 
 
 def give_back() -> None:
