@@ -86,7 +86,7 @@ class Journeys:
             yield self._of([bucket])
 
     def parts(self, events: int) -> Iterator[Journeys]:
-        """Yield the journeys in parts of whole buckets and of about equally many events, no less than ``events``."""
+        """Yield the journeys in parts of whole buckets that have about equally many events, at least ``events``."""
         sizes = np.array([bucket.events for bucket in self._buckets])
         number = max(int(sizes.sum()) // events, 1)
         place = (np.cumsum(sizes) - sizes / 2) * number // max(int(sizes.sum()), 1)

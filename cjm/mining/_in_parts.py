@@ -81,13 +81,15 @@ def _counted(units: Units, found: pl.DataFrame, min_count: int, limits: Limits) 
     unsure = pl.col("least") < pl.col("most")
     known, open_ = found.filter(~unsure), found.filter(unsure)
     if open_.height:
-        codes = open_["codes"].explode(empty_as_null=False)
-        offsets = np.concatenate(([0], np.cumsum(open_["codes"].list.len()))).astype(np.int64)
-        names = ragged_lists(units.names.gather(codes), offsets)
+        patterns = _ragged(open_["codes"])
+        names = ragged_lists(units.names.gather(pl.Series(patterns.values)), patterns.offsets)
         everybody = [(units.journeys, np.zeros_like)]
         counts = count_sequences(everybody, names, limits.max_gap, limits.within, units.where)[0][:, 0]
         counted = open_.with_columns(least=pl.Series(counts)).filter(pl.col("least") >= min_count)
         known = pl.concat([known, counted]).sort("codes")
-    offsets = np.concatenate(([0], np.cumsum(known["codes"].list.len()))).astype(np.int64)
-    values = known["codes"].explode(empty_as_null=False).to_numpy()
-    return Family(Ragged(values, offsets), known["least"].to_numpy())
+    return Family(_ragged(known["codes"]), known["least"].to_numpy())
+
+
+def _ragged(lists: pl.Series) -> Ragged:
+    offsets = np.concatenate(([0], np.cumsum(lists.list.len()))).astype(np.int64)
+    return Ragged(lists.explode(empty_as_null=False).to_numpy(), offsets)

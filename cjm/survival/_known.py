@@ -18,6 +18,8 @@ from cjm.survival._design import Completion, IntArray
 
 __all__ = ["first_completions", "known_completions"]
 
+Places = npt.NDArray[Any]
+
 _AT_ONCE = 64
 """Patterns whose matches are held at once."""
 
@@ -69,17 +71,17 @@ def first_completions(
 
 
 def _completed(
-    journeys: Journeys, patterns: Mapping[str, Pattern], label: Callable[[IntArray], Any], *, every: bool
-) -> Iterator[tuple[str, Any, IntArray]]:
+    journeys: Journeys, patterns: Mapping[str, Pattern], label: Callable[[IntArray], Places], *, every: bool
+) -> Iterator[tuple[str, Places, IntArray]]:
     """Yield, a pattern, the label of the person of each completion, and its time; labels are made once a bucket."""
     from cjm.matching import find_matches
 
     names = list(patterns)
-    labels: list[Any] = []
+    labels: list[Places] = []
     with bar("paths", -(-len(names) // _AT_ONCE)) as done:
         for start in range(0, len(names), _AT_ONCE):
             some = {name: patterns[name] for name in names[start : start + _AT_ONCE]}
-            found: dict[str, list[tuple[Any, IntArray]]] = {name: [] for name in some}
+            found: dict[str, list[tuple[Places, IntArray]]] = {name: [] for name in some}
             for place, bucket in enumerate(journeys.buckets()):
                 arrays = bucket.arrays
                 if place == len(labels):
