@@ -1,12 +1,13 @@
 """Most memory of a whole run, step by step: ``cjm run --memory`` on simulated logs in four files.
 
-Call: python benchmarks/memory.py [--events 1e6 1e7 1e8] [--memory 4GB] [--stitched] [--folder /tmp/somewhere]
+Call: python benchmarks/memory.py [--events 1e6 1e7 1e8] [--memory 4GB] [--stitched | --known] [--folder /tmp/somewhere]
 
 A company is simulated whose five logs hold about so many events, and written as four Parquet files: web, app, email,
 and service (calls and shops). Then one process runs a configuration with all sections. Resident memory is that of the
 process and its children, read 50 times a second; CPU seconds are theirs as well. Without ``--stitched`` a customer
-number is a person, and events without one are left out. Takes 3 GB of disk at 100 million events, and twice that while
-they are simulated.
+number is a person, and events without one are left out; with ``--known`` there are none, for each event has the number
+of the one who did it (shared devices are left out). Takes 3 GB of disk at 100 million events, and twice that while they
+are simulated.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ pattern = "web:view_offer -> store:visit within 3d"
 """
 
 
-def make_files(events: int, folder: Path) -> int:
+def make_files(events: int, folder: Path, *, known: bool) -> int:
     """Write the four files and the table of persons; return how many events there are."""
     world = folder / "world"
     cjm.datasets.simulate(round(events / EVENTS_A_PERSON), seed=1, intensity=INTENSITY, path=world)
@@ -131,6 +132,18 @@ def make_files(events: int, folder: Path) -> int:
         "email": pl.scan_ipc(world / "email-*.arrow").with_columns(email).drop("sent"),
         "service": pl.concat([calls, store]),
     }
+    if known:
+        number = pl.format("C{}", pl.col("person").first().cast(pl.String).str.zfill(7)).alias("owner")
+        owners = pl.scan_parquet(world / "truth" / "identities.parquet").group_by("id").agg(number, pl.len())
+        owners = owners.filter(pl.col("len") == 1).drop("len")
+        for name, customer, other in (
+            ("web", "user_id", "cookie"),
+            ("app", "user", "device"),
+            ("email", "customer", "address"),
+        ):
+            joined = logs[name].join(owners, left_on=other, right_on="id", how="left", maintain_order="left")
+            filled = joined.with_columns(pl.col(customer).fill_null(pl.col("owner"))).drop("owner")
+            logs[name] = filled.filter(pl.col(customer).is_not_null())
     total = 0
     for name, log in logs.items():
         log.sink_parquet(folder / f"{name}.parquet", row_group_size=250_000)

@@ -126,7 +126,11 @@ def screens() -> None:
     share = np.arange(1, paths + 1) ** -0.6
     counts = np.minimum(share / share.sum() * entries, persons // 2).astype(int)
     completions = [
-        (str(j), np.sort(rng.integers(0, persons, count)), np.ceil(rng.uniform(0, 365, count)).astype(np.int64) * DAY)
+        (
+            str(j),
+            np.sort(rng.integers(0, persons, count, dtype=np.int32)),
+            np.ceil(rng.uniform(0, 365, count)).astype(np.int64) * DAY,
+        )
         for j, count in enumerate(counts)
     ]
     collected = Entries.collect(completions)

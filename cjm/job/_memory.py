@@ -16,7 +16,7 @@ from cjm.events import TABLES, Source, files_of, in_pieces
 from cjm.job._config import Config
 from cjm.journeys import IN_MEMORY
 
-__all__ = ["Estimate", "bytes_of", "estimate", "give_back"]
+__all__ = ["Estimate", "bytes_of", "estimate", "give_back", "peak"]
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(MB|GB|TB)")
 _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -25,7 +25,7 @@ _USED = 0.9  # of the limit; what libraries hold for a moment cannot be foreseen
 # bytes and seconds of a processor, as benchmarks/memory.py shows them
 _PROGRAM = 750e6
 _ROW, _WHOLE_ROW, _STITCHED_ROW = 14, 320, 130  # a row as it is loaded, one of a source that is read whole, stitching
-_EVENT, _SORTED = 40, 80  # an event that is mined; one that is sorted in memory and not bucket by bucket
+_EVENT, _SORTED = 20, 80  # an event of a known person; one that is sorted in memory and not bucket by bucket
 _MEASURED, _BUCKET = 100, 5_000_000  # an event of a bucket, and how many there are about
 _DISK = 90  # an event
 _SECONDS, _SECONDS_STITCHED = 6e-6, 10e-6
@@ -154,6 +154,15 @@ def bytes_of(size: str | int) -> int:
     if found is None:
         raise ArgumentError.at(f"{size!r} is no size", where="memory", hint="Write it as 4GB or 800MB")
     return int(float(found[1]) * _UNITS[found[2]])
+
+
+def peak() -> int | None:
+    """Return the most resident memory that the process has had so far, bytes; None where it is not Linux that tells."""
+    status = Path("/proc/self/status")  # what getrusage tells goes back to before the program was loaded
+    if not status.exists():
+        return None
+    (kilobytes,) = (line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(kilobytes) * 1024
 
 
 def give_back() -> None:

@@ -21,7 +21,7 @@ from cjm.folders import check_replaceable, replaced_folder
 from cjm.job._analysis import Analysis
 from cjm.job._config import Config
 from cjm.job._days import Days
-from cjm.job._memory import bytes_of, estimate
+from cjm.job._memory import bytes_of, estimate, peak
 from cjm.job._room import require_room_for
 from cjm.job._work import Work, fixed_time
 from cjm.progress import Steps
@@ -77,11 +77,14 @@ def run(config: Config, *, output: Path | None = None, memory: str | int | None 
         except CjmError:  # what mends it will change what the steps depend on
             work.remove()
             raise
+        used = _memory_used(limit)
+        if limit is not None and used.get("peak", 0) > limit:
+            found.warnings.append(f"{used['peak'] / 1e9:,.1f} GB of memory were taken, {limit / 1e9:,.1f} GB allowed")
         with steps.step("report", len(found.tables)) as step, replaced_folder(target) as folder:
             (folder / "tables").mkdir()
             for name, path in found.tables.paths.items():
                 copied(path, folder / "tables" / f"{name}.parquet")
-            manifest = _manifest(config, found, steps, work.started)
+            manifest = {**_manifest(config, found, steps, work.started), "memory": used}
             for name, text in (("report.html", render(found.tables, manifest)), ("run.json", _as_json(manifest))):
                 with created(folder / name) as file:
                     file.write(text.encode())
@@ -145,6 +148,12 @@ def _manifest(config: Config, found: Analysis, steps: Steps, started: datetime) 
         "notes": found.notes,
         "incremental": {key: value for key, value in found.incremental.items() if key != "former"},
     }
+
+
+def _memory_used(limit: int | None) -> dict[str, int]:
+    """Return the limit and the most memory that the process has had so far, bytes; nothing for equal outputs."""
+    told = {} if fixed_time() is not None else {"limit": limit, "peak": peak()}
+    return {name: size for name, size in told.items() if size is not None}
 
 
 def _churn_text(config: Config) -> str:

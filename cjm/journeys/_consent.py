@@ -78,7 +78,7 @@ def consented(journeys: Journeys, consent: pl.DataFrame, *, purpose: str, defaul
             found,
         )
         parts.append(found)
-    return journeys._keep(np.concatenate(parts))
+    return journeys.keep(np.concatenate(parts))
 
 
 def consenting(persons: pl.Series, consent: pl.DataFrame, *, purpose: str, at: datetime, default: bool) -> pl.Series:

@@ -85,6 +85,14 @@ class Journeys:
         for bucket in self._buckets:
             yield self._of([bucket])
 
+    def parts(self, events: int) -> Iterator[Journeys]:
+        """Yield the journeys in parts of whole buckets that have about equally many events, at least ``events``."""
+        sizes = np.array([bucket.events for bucket in self._buckets])
+        number = max(int(sizes.sum()) // events, 1)
+        place = (np.cumsum(sizes) - sizes / 2) * number // max(int(sizes.sum()), 1)
+        for part in np.unique(place):
+            yield self._of([self._buckets[row] for row in np.flatnonzero(place == part)])
+
     @cached_property
     def arrays(self) -> EventArrays:
         """Dense arrays for kernels, of all buckets together."""
@@ -153,7 +161,7 @@ class Journeys:
             raise ArgumentError.at(
                 f"the predicate gives {keep.dtype}", where="Journeys.filter", hint="Give one that is true or false"
             )
-        return self._keep(keep.fill_null(False).to_numpy())
+        return self.keep(keep.fill_null(False).to_numpy())
 
     def sample(self, n: int, seed: int = 0) -> Journeys:
         """Keep ``n`` persons drawn at random without replacement (all of them if there are fewer)."""
@@ -163,7 +171,7 @@ class Journeys:
         chosen = np.zeros(count, dtype=bool)
         chosen[np.random.default_rng(seed).choice(count, size=min(n, count), replace=False)] = True
         lengths = [np.diff(bucket.arrays().offsets) for bucket in self._buckets]
-        return self._keep(np.repeat(chosen, np.concatenate(lengths)))
+        return self.keep(np.repeat(chosen, np.concatenate(lengths)))
 
     def take(self, rows: IntArray) -> Journeys:
         """Keep the events in these rows of ``arrays``, given in ascending order, for as long as these journeys last."""
@@ -175,7 +183,8 @@ class Journeys:
             first += bucket.events
         return self._of(taken)
 
-    def _keep(self, keep: npt.NDArray[np.bool_]) -> Journeys:
+    def keep(self, keep: npt.NDArray[np.bool_]) -> Journeys:
+        """Keep the events for which ``keep`` is true, one value for each row of ``arrays``; on disk they stay there."""
         kept: list[Bucket] = []
         first = 0
         for bucket in self._buckets:

@@ -76,9 +76,11 @@ class _Observed:
         from cjm.kernels.measure_kpis import middles
 
         values = np.concatenate(self.values)
+        self.values.clear()  # so that they are in memory once
         if len(merged.labels) == 1 and len(values):  # NumPy takes a fifth of the time
             middle = [(len(values) - 1) // 2, len(values) // 2]
-            return Median(np.array([len(values)]), np.partition(values, middle)[middle].sum(keepdims=True))
+            values.partition(middle)
+            return Median(np.array([len(values)]), values[middle].sum(keepdims=True))
         group = np.concatenate([places[code] for places, code in zip(merged.places, self.groups, strict=True)])
         number, low, high = middles(as_array(values, np.int64), as_array(group, np.int64), len(merged.labels))
         return Median(number, low + high)

@@ -82,4 +82,4 @@ def split_persons(journeys: Journeys, *, share: float = 0.5) -> tuple[Journeys, 
         for bucket in journeys.buckets()
     ]
     first = np.concatenate(chosen)
-    return journeys.take(np.flatnonzero(first)), journeys.take(np.flatnonzero(~first))
+    return journeys.keep(first), journeys.keep(~first)

@@ -26,8 +26,9 @@ from cjm.mining._family import (
     ragged_lists,
     to_min_count,
 )
+from cjm.mining._in_parts import search_in_parts
 from cjm.mining._limits import check_whole, limits_of
-from cjm.mining._search import search, supports
+from cjm.mining._search import supports
 from cjm.mining._units import Taxonomy, Units, codes_of, units_of
 from cjm.ragged import Ragged
 
@@ -214,7 +215,7 @@ def mine_sequences(
             family = _by_library(units, support, min_count, min_length, max_length, first)
             check_size(len(family.counts), max_patterns, "sequences", _WHERE)
         else:
-            family = search(
+            family = search_in_parts(
                 units,
                 support,
                 min_count=min_count,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +12,12 @@ import polars as pl
 
 from cjm.errors import ArgumentError, InputError
 
-__all__ = ["Design", "encode", "groups", "names_of", "numbers", "require"]
+__all__ = ["Completion", "Design", "encode", "groups", "names_of", "numbers", "require"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+Completion: TypeAlias = tuple[str, npt.NDArray[np.int32], IntArray]
+"""A path, the places of those who completed it among the subjects, and when (microseconds)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,11 @@ from cjm.journeys import EventArrays, Journeys
 from cjm.patterns import Pattern
 from cjm.progress import bar
 from cjm.ragged import offsets_of_sorted, places_in_sorted
+from cjm.survival._design import Completion, IntArray
 
 __all__ = ["first_completions", "known_completions"]
 
-IntArray = npt.NDArray[np.int64]
+Places = npt.NDArray[Any]
 
 _AT_ONCE = 64
 """Patterns whose matches are held at once."""
@@ -54,29 +55,33 @@ def known_completions(journeys: Journeys, patterns: Mapping[str, Pattern | str],
 
 def first_completions(
     journeys: Journeys, patterns: Mapping[str, Pattern], persons: IntArray, *, every: bool = False
-) -> Iterator[tuple[str, IntArray, IntArray]]:
+) -> Iterator[Completion]:
     """Yield, a pattern, the places in ``persons`` (rising) of those who completed it, and when it was known.
 
     Places rise, and times (microseconds) within a person where there are several; meaning as for
     :func:`known_completions`, with far fewer rows held at once.
     """
-    for name, place, time in _completed(journeys, patterns, partial(places_in_sorted, persons), every=every):
+
+    def place_of(person: IntArray) -> npt.NDArray[np.int32]:
+        return places_in_sorted(persons, person).astype(np.int32)
+
+    for name, place, time in _completed(journeys, patterns, place_of, every=every):
         ours = place >= 0
         yield name, place[ours], time[ours]
 
 
 def _completed(
-    journeys: Journeys, patterns: Mapping[str, Pattern], label: Callable[[IntArray], IntArray], *, every: bool
-) -> Iterator[tuple[str, IntArray, IntArray]]:
+    journeys: Journeys, patterns: Mapping[str, Pattern], label: Callable[[IntArray], Places], *, every: bool
+) -> Iterator[tuple[str, Places, IntArray]]:
     """Yield, a pattern, the label of the person of each completion, and its time; labels are made once a bucket."""
     from cjm.matching import find_matches
 
     names = list(patterns)
-    labels: list[IntArray] = []
+    labels: list[Places] = []
     with bar("paths", -(-len(names) // _AT_ONCE)) as done:
         for start in range(0, len(names), _AT_ONCE):
             some = {name: patterns[name] for name in names[start : start + _AT_ONCE]}
-            found: dict[str, list[tuple[IntArray, IntArray]]] = {name: [] for name in some}
+            found: dict[str, list[tuple[Places, IntArray]]] = {name: [] for name in some}
             for place, bucket in enumerate(journeys.buckets()):
                 arrays = bucket.arrays
                 if place == len(labels):
@@ -89,7 +94,8 @@ def _completed(
                         person, at = _dated(arrays, matches.start, matches.end, person, at, every)
                     found[name].append((labels[place][person], at))
             done()
-            for name, parts in found.items():
+            for name in some:
+                parts = found.pop(name)
                 yield name, np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 

@@ -12,7 +12,7 @@ import polars as pl
 from cjm.durations import DAY_US
 from cjm.journeys import Journeys
 from cjm.ragged import places_in_sorted
-from cjm.survival._design import FloatArray, IntArray
+from cjm.survival._design import Completion, FloatArray, IntArray
 
 __all__ = [
     "NEVER",
@@ -100,7 +100,7 @@ def completions(frame: pl.DataFrame, occurrences: pl.DataFrame, names: Sequence[
     return first
 
 
-def completion_times(frame: pl.DataFrame, completions: Iterable[tuple[str, IntArray, IntArray]]) -> IntArray:
+def completion_times(frame: pl.DataFrame, completions: Iterable[Completion]) -> IntArray:
     """Return what :func:`completions` does from places and times, a pattern (see ``first_completions``)."""
     columns = []
     for _, place, time in completions:

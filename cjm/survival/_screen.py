@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -16,9 +16,9 @@ from cjm.journeys import Journeys
 from cjm.patterns import Pattern
 from cjm.statistics import benjamini_hochberg
 from cjm.survival._bias import refuse_bias, refuse_spells
-from cjm.survival._design import FloatArray, groups, require
+from cjm.survival._design import Completion, FloatArray, groups, require
 from cjm.survival._known import first_completions
-from cjm.survival._screen_tables import Entries, event_tables, time_tables
+from cjm.survival._screen_tables import Entries, Found, event_tables, time_tables
 from cjm.survival._subjects import Subjects
 
 __all__ = ["screen"]
@@ -27,6 +27,7 @@ Control = Literal["bh", "by", "max-t"]
 Effect = Literal["onward", "event"]
 
 _WHERE = "screen"
+_ENTRIES = 4_000_000  # completions that are compared at once, about
 _PARTS = 5
 _FEW_LEVELS = 10
 _NO = pl.Series([False])
@@ -161,13 +162,16 @@ def screen(
     else:
         tables = time_tables(subjects, group)
     persons = subjects.frame["person"].to_numpy()
-    entries = tables.place(Entries.collect(first_completions(journeys, named, persons, every=effect == "event")))
-    found = tables.screen(entries)
-    p = found.p
+    completions = first_completions(journeys, named, persons, every=effect == "event")
+    parts = []
+    for block in [completions] if control == "max-t" else _blocks(completions):  # max-t draws for all paths at once
+        entries = tables.place(Entries.collect(block))
+        parts.append(tables.screen(entries))
+    found = Found(np.concatenate([part.table for part in parts]), parts[0].deaths)
     if control == "max-t":
         q = tables.max_t(entries, np.abs(found.z), draws, seed)
     else:
-        q = _adjusted(p, family or len(named), control)
+        q = _adjusted(found.p, family or len(named), control)
     return _table(list(named), found.columns(level), q, family or len(named), part, effect)
 
 
@@ -196,6 +200,20 @@ def _named(
         )
     made = (Pattern.from_touchpoints(path, max_gap=max_gap, within=within) for path in patterns["pattern"].to_list())
     return {str(pattern): pattern for pattern in made}
+
+
+def _blocks(completions: Iterable[Completion]) -> Iterator[list[Completion]]:
+    """Yield some paths at a time, with few entries in memory."""
+    block: list[Completion] = []
+    held = 0
+    for path in completions:
+        block.append(path)
+        held += len(path[1])
+        if held >= _ENTRIES:
+            yield block
+            block, held = [], 0
+    if block:
+        yield block
 
 
 def _saw_outcome(patterns: object) -> bool:

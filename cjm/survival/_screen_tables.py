@@ -12,18 +12,18 @@ import numpy.typing as npt
 
 from cjm.journeys import Journeys
 from cjm.statistics import normal_quantile
-from cjm.survival._design import FloatArray, IntArray
+from cjm.survival._design import Completion, FloatArray, IntArray
 from cjm.survival._risk import RiskSets
 from cjm.survival._rows import event_rows, first_numbers, origins
 from cjm.survival._subjects import Subjects
 from cjm.survival._threads import in_threads
 from cjm.survival._times import signs_of_life
 
-__all__ = ["Entries", "Tables", "event_tables", "time_tables"]
+__all__ = ["Entries", "Found", "Tables", "event_tables", "time_tables"]
 
 _LOOKUP_BITS = 12
-_ENTRIES_A_TASK = 3_000_000
-_PATHS_A_TASK = 64
+_ENTRIES_A_TASK = 1_000_000
+_PATHS_A_TASK = 16
 _DRAWS_AT_ONCE = 64
 _FEW = 10  # deaths
 _NO_POOLS = np.empty(0, dtype=np.int32)
@@ -45,11 +45,11 @@ class Entries:
     days: FloatArray
 
     @classmethod
-    def collect(cls, completions: Iterable[tuple[str, IntArray, IntArray]]) -> Entries:
+    def collect(cls, completions: Iterable[Completion]) -> Entries:
         """Return the completions, given the places of the subjects and times of each path."""
         rows, times = [], []
         for _, place, time in completions:
-            rows.append(place.astype(np.int32))
+            rows.append(place)
             times.append(time)
         offsets = np.concatenate(([0], np.cumsum([len(part) for part in rows]))).astype(np.int64)
         nothing = np.empty(0, dtype=np.int32)

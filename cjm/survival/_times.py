@@ -65,7 +65,7 @@ def touchpoint_times(journeys: Journeys, touchpoints: Sequence[str]) -> pl.DataF
 
 def first_events(journeys: Journeys) -> pl.DataFrame:
     """Return ``person``, ``time`` (microseconds) of the first event of each person."""
-    parts = [bucket.arrays for bucket in journeys.buckets()]
+    parts = (bucket.arrays for bucket in journeys.buckets())  # not a list, which would hold all events
     return pl.concat(pl.DataFrame({"person": part.person, "time": part.time[part.offsets[:-1]]}) for part in parts)
 
 

@@ -72,6 +72,9 @@ def test_the_store_gives_back_what_was_written(
     assert same(back, journeys)
     most = max(np.diff(journeys.arrays.offsets))
     assert all(bucket.height < size + most for bucket in back.buckets())
+    parts = list(back.parts(2 * size))
+    assert [bucket.height for part in parts for bucket in part.buckets()] == [b.height for b in back.buckets()]
+    assert len(parts) <= max(back.height // (2 * size), 1)
     # and again, from disk to disk, in other buckets
     back.write(folder.with_name("again"))
     assert same(cjm.open_journeys(folder.with_name("again")), journeys)

@@ -9,6 +9,7 @@ from scipy.stats import chi2_contingency
 
 from cjm.errors import ArgumentError, ContractError, RunError
 from cjm.journeys import open_journeys
+from cjm.journeys._bucket import KeptBucket
 from cjm.mining import contrast, mine_discriminative, split_persons
 from cjm.mining._groups import in_first_part
 
@@ -106,6 +107,9 @@ def test_search_and_test_never_meet(tmp_path):
     assert len(list(stored.buckets())) > 3
     assert_frame_equal(mine_discriminative(stored, outcome, top_k=5, share=0.4), found)
     assert_frame_equal(contrast(stored, found, outcome), tested)
+    kept = split_persons(stored, share=0.4)
+    assert [list(part.arrays.time) for part in kept] == [list(part.arrays.time) for part in (searched, others)]
+    assert {type(bucket) for part in kept for bucket in part._buckets} == {KeptBucket}  # half of the events, on disk
 
 
 def test_what_was_chosen_by_chance_is_not_confirmed():

@@ -16,7 +16,7 @@ from survival_worlds import cancelling_world, journeys_of_arrays, silent_world
 import cjm
 from cjm.contracts import CONTRACTS, TIME
 from cjm.errors import ArgumentError, ContractError, InputError
-from cjm.survival import Churn, ConvergenceWarning, PathHazard, Subjects, cox, screen, subjects
+from cjm.survival import Churn, ConvergenceWarning, PathHazard, Subjects, _screen, cox, screen, subjects
 from cjm.survival._screen_tables import Entries, time_tables
 
 QUIT = Churn.event("a:quit")
@@ -73,7 +73,7 @@ def test_counts_follow_the_definition(persons, split):
     if split and not (found.frame["churned"].to_numpy() & (group == 1)).any():
         group[:] = 0
     tables = time_tables(found, group)
-    entries = Entries.collect([("p", np.array([who for who, _ in done], dtype=np.int64), times)])
+    entries = Entries.collect([("p", np.array([who for who, _ in done], dtype=np.int32), times)])
     result = tables.screen(tables.place(entries)).table[0]
     parts = [
         naive([row for row, g in zip(rows, group, strict=True) if g == one],
@@ -308,13 +308,17 @@ def test_numbers_are_adjusted_for_in_fifths():
     assert holes["exposed"][0] == cut["exposed"][0]
 
 
-def test_buckets_do_not_matter(tmp_path):
+def test_neither_buckets_nor_blocks_matter(tmp_path, monkeypatch):
     journeys, paths = many(5, persons=400, paths=5)
     journeys.write(tmp_path / "store", bucket_events=200)
     stored = cjm.open_journeys(tmp_path / "store")
     assert sum(1 for _ in stored.buckets()) > 2
     found = subjects(journeys, QUIT)
-    assert_frame_equal(screen(found, stored, paths), screen(found, journeys, paths))
+    whole = screen(found, journeys, paths)
+    assert_frame_equal(screen(found, stored, paths), whole)
+    assert whole["exposed"].sum() > 3 * 60
+    monkeypatch.setattr(_screen, "_ENTRIES", 60)  # completions at once
+    assert_frame_equal(screen(found, stored, paths), whole)
 
 
 @pytest.mark.parametrize(
