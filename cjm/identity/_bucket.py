@@ -117,8 +117,8 @@ class Bucket:
 
     def persons(self) -> Int64Array:
         """Return the numbers of the persons that it tells of."""
-        found = self.numbers.of[self.coded.stuck == self.of_stuck]
-        return found[found >= 0]
+        mine: Int64Array = self.numbers.of[self.coded.stuck == self.of_stuck]
+        return mine[mine >= 0]
 
     @cached_property
     def labels(self) -> pl.DataFrame:
@@ -172,9 +172,7 @@ def _named(suffix: str) -> pl.Expr:
     return pl.concat_str(f"kind{suffix}", f"id{suffix}", separator="\x1f")
 
 
-def _problem(
-    log: CodedLog, empty: Evidence, events: pl.DataFrame, apart: Flags
-) -> tuple[Evidence, Coded, Int64Array]:
+def _problem(log: CodedLog, empty: Evidence, events: pl.DataFrame, apart: Flags) -> tuple[Evidence, Coded, Int64Array]:
     """Return the evidence of some events, these in time order, and what its nodes are called in the log."""
     codes = np.stack([events[str(number)].to_numpy() for number in range(len(empty.kinds))])
     seen = np.zeros(log.nodes + 1, dtype=bool)  # the last for -1

@@ -44,7 +44,7 @@ def overused(log: CodedLog, unique: int, max_per_person: int | None) -> Flags:
 
 
 def bucket_of_nodes(log: CodedLog, apart: Flags, buckets: int) -> npt.NDArray[np.int16]:
-    """Return the bucket of each node; all nodes of a cluster have one, but for those ``apart``, which connect nothing."""
+    """Return the bucket of each node: one for a whole cluster. Those ``apart`` connect nothing."""
     from cjm.kernels._jit import as_array
     from cjm.kernels.components import flatten, unite_rows
 
@@ -54,4 +54,4 @@ def bucket_of_nodes(log: CodedLog, apart: Flags, buckets: int) -> npt.NDArray[np
         unite_rows(root, as_array(codes, np.int32), usable)
     flatten(root)
     mixed = root.astype(np.uint32) * np.uint32(0x9E3779B1)
-    return (mixed >> np.uint32(8)) % np.uint32(buckets)
+    return ((mixed >> np.uint32(8)) % np.uint32(buckets)).astype(np.int16)

@@ -86,9 +86,10 @@ class CodedLog:
 
     def pieces(self) -> Iterator[tuple[Int64Array, Int32Array]]:
         """Yield times and, a row a kind, nodes (-1 for none) of events, piece by piece."""
+        first = self.base[:-1, None].astype(np.int32)
         for piece in self._piles.pieces():
             codes = np.stack([piece[str(number)].to_numpy() for number in range(len(self._kinds))])
-            yield piece["time"].to_numpy(), np.where(codes >= 0, codes + self.base[:-1, None], -1).astype(np.int32)
+            yield piece["time"].to_numpy(), np.add(codes, first, out=codes, where=codes >= 0)
 
     def kind(self, nodes: npt.NDArray[np.integer]) -> npt.NDArray[np.int16]:
         """Return the kinds of nodes."""

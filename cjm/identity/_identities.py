@@ -373,9 +373,7 @@ class Identities:
         write_identities(self._evidence, self._found, self._numbers, Path(path))
 
 
-def numbered(
-    evidence: Evidence, found: Assignment, numbers: Numbers, persons: npt.NDArray[np.int32]
-) -> Numbers:
+def numbered(evidence: Evidence, found: Assignment, numbers: Numbers, persons: npt.NDArray[np.int32]) -> Numbers:
     """Return the numbers and those of persons (of events, and who have none) that are not among them yet."""
     is_person = np.zeros(len(evidence.names) + 1, dtype=bool)  # the last for -1
     is_person[persons] = True

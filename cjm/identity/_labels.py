@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +13,7 @@ from cjm.files import created
 
 __all__ = ["StoredLabels"]
 
-_SCHEMA = {"person": pl.Int64, "known_from": TIME}
+_SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {"person": pl.Int64, "known_from": TIME}
 
 
 class StoredLabels:

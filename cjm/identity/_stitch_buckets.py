@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,10 +109,9 @@ def stitch_in_buckets(
 ) -> Told:
     """Find the person behind each event, as :func:`cjm.stitch` does, without holding all events in memory.
 
-    Identifiers and times of all events are put aside on disk. Identifiers that events connect are a cluster, and nothing
-    in a cluster depends on another one: events are dealt to buckets of whole clusters, and each bucket is stitched. An
-    identifier that met too many connects nothing. What it met and whose it was is told in the end, from all events
-    that carry one of these.
+    Identifiers that events connect are a cluster, and nothing in a cluster depends on another one: events are put aside
+    on disk, dealt to buckets of whole clusters, and each bucket is stitched. An identifier that met too many connects
+    nothing. What it met and whose it was is told in the end, from all events that carry such a one.
 
     Parameters
     ----------
@@ -124,7 +123,7 @@ def stitch_in_buckets(
     at_once : int
         How many events of a bucket there are, about.
     most : int, optional
-        How many events fit into memory.
+        How many events fit into memory; of a bucket no more than half as many are wanted.
 
     Returns
     -------
@@ -144,8 +143,9 @@ def stitch_in_buckets(
     )
     unique_kinds, shared_kinds = roles(log.kinds, unique, (), policy)
     empty = Evidence.empty(policy, [*unique_kinds, *shared_kinds], len(unique_kinds), {}, ())
+    at_once = at_once if most is None else max(1, min(at_once, most // 2))
     scratch, sums = Scratch(), _Sums()
-    with put_aside("stitch", "100 million events need 8"):
+    with put_aside("stitch", "100 million events need 5"):
         coded = CodedLog(log, empty.kinds, scratch.path / "log")
         if coded.events and not coded.nodes:
             raise no_identifiers(empty.kinds)

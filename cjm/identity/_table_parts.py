@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,10 @@ __all__ = ["LINKS", "MAP", "Ranges", "TableParts"]
 _PER_RANGE = 250_000  # identifiers
 _SAMPLE = 10_000  # identifiers of a kind that tell where its ranges are cut
 
-MAP = dict(CONTRACTS["IDENTITY_MAP"].columns)
-LINKS = {**CONTRACTS["LINKS"].columns, "sources": pl.String}
+Schema: TypeAlias = Mapping[str, pl.DataType | type[pl.DataType]]
+
+MAP: Schema = CONTRACTS["IDENTITY_MAP"].columns
+LINKS: Schema = {**CONTRACTS["LINKS"].columns, "sources": pl.String}
 
 
 class Ranges:
@@ -57,7 +60,7 @@ class TableParts:
 
     Parameters
     ----------
-    schema : dict of str to type
+    schema : mapping of str to type
         ``MAP`` or ``LINKS``.
     ranges : Ranges
     scratch : Scratch
@@ -65,7 +68,7 @@ class TableParts:
         Of a folder there.
     """
 
-    def __init__(self, schema: dict[str, pl.DataType], ranges: Ranges, scratch: Scratch, name: str) -> None:
+    def __init__(self, schema: Schema, ranges: Ranges, scratch: Scratch, name: str) -> None:
         self._schema, self._ranges, self._scratch = schema, ranges, scratch
         self._side = "" if schema is MAP else "_a"
         self._piles = Piles(scratch.path / name, len(ranges))
