@@ -108,10 +108,8 @@ class Piles:
         for path in self._files[pile]:
             yield pl.read_ipc(path)
 
-    def take(self, pile: int) -> pl.DataFrame:
-        """Return the rows of a pile that has some, and remove them."""
-        found = pl.concat(list(self.pieces(pile)), rechunk=True)
+    def take(self, pile: int = 0) -> Iterator[pl.DataFrame]:
+        """Yield the same, and remove them."""
         for path in self._files[pile]:
+            yield pl.read_ipc(path)
             path.unlink()
-        self._files[pile] = []
-        return found

@@ -164,18 +164,18 @@ def stitch_in_buckets(
 
         for number, rows in enumerate(buckets.rows):
             if rows:
-                bucket = Bucket.solved(coded, empty, buckets.take(number), apart)
+                bucket = Bucket.solved(coded, empty, pl.concat(buckets.take(number)), apart)
                 tell(bucket)
                 labels.deal(bucket.labels, bucket.labels["row"].to_numpy() // StoredLabels.ROWS)
                 aside.put(bucket.events_of_stuck())
         _check_room(aside.rows[0], most)
         if aside.rows[0]:
-            tell(Bucket.of_those_apart(coded, empty, aside.take(0).sort("row"), apart))
+            tell(Bucket.of_those_apart(coded, empty, pl.concat(aside.take()).sort("row"), apart))
     sums.check_numbers(empty.kinds)
     folder.mkdir()
     stored = StoredLabels(folder)
     for strip in range(len(labels)):
-        stored.put(strip, min(StoredLabels.ROWS, coded.events - strip * StoredLabels.ROWS), labels.pieces(strip))
+        stored.put(strip, min(StoredLabels.ROWS, coded.events - strip * StoredLabels.ROWS), labels.take(strip))
     return Told(map_, links, sums.conflicts(), sums.summary(coded.events), sums.sizes())
 
 

@@ -84,4 +84,4 @@ class TableParts:
         order = ["id"] if self._schema is MAP else ["id_a", pl.col("kind_b").cast(rank), "id_b"]
         for number, rows in enumerate(self._piles.rows):
             if rows:
-                yield self._piles.take(number).sort(order, maintain_order=True)
+                yield pl.concat(self._piles.take(number)).sort(order, maintain_order=True)
