@@ -16,20 +16,11 @@ import polars as pl
 from cjm.errors import RunError
 from cjm.files import created
 
-__all__ = ["Piles", "Scratch", "put_aside"]
+__all__ = ["Piles", "Scratch"]
 
 
 class Scratch:
-    """A folder for temporary files that goes with this object."""
-
-    def __init__(self) -> None:
-        self.path = Path(mkdtemp(prefix="cjm-"))
-        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
-
-
-@contextmanager
-def put_aside(where: str, need: str) -> Iterator[None]:
-    """Say what is wrong with the disk.
+    """A folder for temporary files that goes with this object.
 
     Parameters
     ----------
@@ -38,22 +29,36 @@ def put_aside(where: str, need: str) -> Iterator[None]:
     need : str
         How much room it takes, as in ``"100 million events need 1.5"`` (GB).
 
+    Attributes
+    ----------
+    path : Path
+
     Raises
     ------
     RunError
-        In place of OSError.
+        If it cannot be made.
     """
-    try:
-        yield
-    except OSError as error:
-        folder = gettempdir()
-        free = shutil.disk_usage(folder).free / 1e9
-        raise RunError.at(
-            f"events that do not fit into memory cannot be put aside ({error.strerror or error})",
-            where=f"{where}, folder for temporary files {folder}",
-            hint=f"{free:,.1f} GB are free there, and {need}: "
-            "make room, or set the environment variable TMPDIR to another folder",
-        ) from error
+
+    def __init__(self, where: str, need: str) -> None:
+        self._where, self._need = where, need
+        with self.told():
+            self.path = Path(mkdtemp(prefix="cjm-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Say what is wrong with the disk: RunError in place of OSError."""
+        try:
+            yield
+        except OSError as error:
+            folder = gettempdir()
+            free = shutil.disk_usage(folder).free / 1e9
+            raise RunError.at(
+                f"events that do not fit into memory cannot be put aside ({error.strerror or error})",
+                where=f"{self._where}, folder for temporary files {folder}",
+                hint=f"{free:,.1f} GB are free there, and {self._need}: "
+                "make room, or set the environment variable TMPDIR to another folder",
+            ) from error
 
 
 class Piles:
@@ -61,7 +66,9 @@ class Piles:
 
     Parameters
     ----------
-    folder : Path
+    scratch : Scratch
+    name : str
+        Of the folder there.
     count : int
         How many piles there are.
 
@@ -69,13 +76,20 @@ class Piles:
     ----------
     rows : list of int
         How many rows lie on each.
+
+    Raises
+    ------
+    RunError
+        If it cannot be written.
     """
 
-    def __init__(self, folder: Path, count: int) -> None:
-        folder.mkdir()
-        self._folder = folder
+    def __init__(self, scratch: Scratch, name: str, count: int) -> None:
+        self._scratch = scratch
+        self._folder = scratch.path / name
         self._files: list[list[Path]] = [[] for _ in range(count)]
         self.rows = [0] * count
+        with scratch.told():
+            self._folder.mkdir()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -85,7 +99,7 @@ class Piles:
         if frame.is_empty():
             return
         path = self._folder / f"{pile}-{len(self._files[pile])}.arrow"
-        with created(path) as file:
+        with self._scratch.told(), created(path) as file:
             # as views of text the file would hold what they are views of
             frame.write_ipc(file, compression="lz4", compat_level=pl.CompatLevel.oldest())
         self._files[pile].append(path)
@@ -106,10 +120,12 @@ class Piles:
     def pieces(self, pile: int = 0) -> Iterator[pl.DataFrame]:
         """Yield the rows of a pile, as many at a time as came together."""
         for path in self._files[pile]:
-            yield pl.read_ipc(path)
+            with self._scratch.told():
+                piece = pl.read_ipc(path)
+            yield piece
 
     def take(self, pile: int = 0) -> Iterator[pl.DataFrame]:
         """Yield the same, and remove them."""
-        for path in self._files[pile]:
-            yield pl.read_ipc(path)
+        for path, piece in zip(self._files[pile], self.pieces(pile), strict=True):
             path.unlink()
+            yield piece

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,7 @@ import polars as pl
 
 from cjm.codes import highest
 from cjm.identity._evidence import Log, read_log
-from cjm.piles import Piles
+from cjm.piles import Piles, Scratch
 
 __all__ = ["CodedLog"]
 
@@ -31,8 +30,7 @@ class CodedLog:
     ----------
     log : Log
     kinds : sequence of str
-    folder : Path
-        A new one.
+    scratch : Scratch
 
     Attributes
     ----------
@@ -41,10 +39,10 @@ class CodedLog:
         First node of each kind, then how many nodes there are. Not each of them need be on an event.
     """
 
-    def __init__(self, log: Log, kinds: Sequence[str], folder: Path) -> None:
+    def __init__(self, log: Log, kinds: Sequence[str], scratch: Scratch) -> None:
         self._kinds = tuple(kinds)
         self._known: list[pl.Series | None] = [None] * len(self._kinds)  # of the type that knows the texts
-        self._piles = Piles(folder, 1)
+        self._piles = Piles(scratch, "log", 1)
         sizes = [0] * len(self._kinds)
         held: list[pl.DataFrame] = []
         for piece in read_log(log):

@@ -24,7 +24,7 @@ from cjm.identity._policy import policy_of, roles
 from cjm.identity._stitch import no_identifiers
 from cjm.identity._summary import summary
 from cjm.identity._table_parts import LINKS, MAP, Ranges, TableParts
-from cjm.piles import Piles, Scratch, put_aside
+from cjm.piles import Piles, Scratch
 
 __all__ = ["Told", "stitch_in_buckets"]
 
@@ -144,33 +144,33 @@ def stitch_in_buckets(
     unique_kinds, shared_kinds = roles(log.kinds, unique, (), policy)
     empty = Evidence.empty(policy, [*unique_kinds, *shared_kinds], len(unique_kinds), {}, ())
     at_once = at_once if most is None else max(1, min(at_once, most // 2))
-    scratch, sums = Scratch(), _Sums()
-    with put_aside("stitch", "100 million events need 5"):
-        coded = CodedLog(log, empty.kinds, scratch.path / "log")
-        if coded.events and not coded.nodes:
-            raise no_identifiers(empty.kinds)
-        apart = overused(coded, empty.unique, max_per_person)
-        buckets = _dealt(coded, apart, Piles(scratch.path / "buckets", coded.events // at_once + 1))
-        _check_room(max(buckets.rows), most)
-        ranges = Ranges(coded, empty.kinds)
-        map_, links = TableParts(MAP, ranges, scratch, "map"), TableParts(LINKS, ranges, scratch, "links")
-        labels = Piles(scratch.path / "labels", coded.events // StoredLabels.ROWS + 1)
-        aside = Piles(scratch.path / "aside", 1)
+    scratch, sums = Scratch("stitch", "100 million events need 5"), _Sums()
+    coded = CodedLog(log, empty.kinds, scratch)
+    if coded.events and not coded.nodes:
+        raise no_identifiers(empty.kinds)
+    apart = overused(coded, empty.unique, max_per_person)
+    buckets = Piles(scratch, "buckets", coded.events // at_once + 1)
+    _deal(coded, apart, buckets)
+    _check_room(max(buckets.rows), most)
+    ranges = Ranges(coded, empty.kinds)
+    map_, links = TableParts(MAP, ranges, scratch, "map"), TableParts(LINKS, ranges, scratch, "links")
+    labels = Piles(scratch, "labels", coded.events // StoredLabels.ROWS + 1)
+    of_apart = Piles(scratch, "apart", 1)
 
-        def tell(bucket: Bucket) -> None:
-            map_.add(bucket.map())
-            links.add(bucket.links())
-            sums.add(bucket)
+    def tell(bucket: Bucket) -> None:
+        map_.add(bucket.map())
+        links.add(bucket.links())
+        sums.add(bucket)
 
-        for number, rows in enumerate(buckets.rows):
-            if rows:
-                bucket = Bucket.solved(coded, empty, pl.concat(buckets.take(number)), apart)
-                tell(bucket)
-                labels.deal(bucket.labels, bucket.labels["row"].to_numpy() // StoredLabels.ROWS)
-                aside.put(bucket.events_of_stuck())
-        _check_room(aside.rows[0], most)
-        if aside.rows[0]:
-            tell(Bucket.of_those_apart(coded, empty, pl.concat(aside.take()).sort("row"), apart))
+    for number, rows in enumerate(buckets.rows):
+        if rows:
+            bucket = Bucket.solved(coded, empty, pl.concat(buckets.take(number)), apart)
+            tell(bucket)
+            labels.deal(bucket.labels, bucket.labels["row"].to_numpy() // StoredLabels.ROWS)
+            of_apart.put(bucket.events_of_stuck())
+    _check_room(of_apart.rows[0], most)
+    if of_apart.rows[0]:
+        tell(Bucket.of_those_apart(coded, empty, pl.concat(of_apart.take()).sort("row"), apart))
     sums.check_numbers(empty.kinds)
     folder.mkdir()
     stored = StoredLabels(folder)
@@ -179,19 +179,18 @@ def stitch_in_buckets(
     return Told(map_, links, sums.conflicts(), sums.summary(coded.events), sums.sizes())
 
 
-def _dealt(log: CodedLog, apart: Flags, buckets: Piles) -> Piles:
+def _deal(log: CodedLog, apart: Flags, buckets: Piles) -> None:
     """Deal events to buckets of whole clusters; those without an identifier are left out."""
     from cjm.kernels._jit import as_array
     from cjm.kernels.identity_buckets import home_of_rows
 
     bucket, row = as_array(bucket_of_nodes(log, apart, len(buckets)), np.int16), 0
-    usable = as_array(apart, np.bool_)
+    apart = as_array(apart, np.bool_)
     for time, codes in log.pieces():
         columns = {str(kind): nodes for kind, nodes in enumerate(codes)}
         events = pl.DataFrame({"row": np.arange(row, row + len(time)), "time": time, **columns})
-        buckets.deal(events, home_of_rows(as_array(codes, np.int32), usable, bucket))
+        buckets.deal(events, home_of_rows(as_array(codes, np.int32), apart, bucket))
         row += len(time)
-    return buckets
 
 
 def _check_room(events: int, most: int | None) -> None:

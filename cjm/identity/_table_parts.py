@@ -69,9 +69,9 @@ class TableParts:
     """
 
     def __init__(self, schema: Schema, ranges: Ranges, scratch: Scratch, name: str) -> None:
-        self._schema, self._ranges, self._scratch = schema, ranges, scratch
+        self._schema, self._ranges = schema, ranges
         self._side = "" if schema is MAP else "_a"
-        self._piles = Piles(scratch.path / name, len(ranges))
+        self._piles = Piles(scratch, name, len(ranges))
 
     def add(self, rows: pl.DataFrame) -> None:
         """Put rows aside; those of one identifier come together, in their order."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,7 @@ from cjm.journeys._arrays import EventArrays
 from cjm.journeys._bucket import Bucket, MemoryBucket
 from cjm.journeys._order import Unordered
 from cjm.journeys._store import StoredBucket, write_bucket
-from cjm.piles import Piles, Scratch, put_aside
+from cjm.piles import Piles, Scratch
 
 __all__ = ["IN_MEMORY", "Collector", "Persons"]
 
@@ -27,8 +26,6 @@ _AT_ONCE = 4_000_000  # events that are put aside together once there are so man
 _OWN = ("person", "time", "channel", "event", "__known")
 _BUCKETS = 6  # bits of the person number that name a bucket: 64 of them
 _NUMBER = 63  # bits of a person number
-
-_on_disk = partial(put_aside, "build_journeys", "100 million events need 1.5, with attributes more")
 
 
 class Persons:
@@ -91,7 +88,7 @@ class Collector:
         self._held: list[Unordered] = []
         self._rows = 0
         self._spilled: list[tuple[Piles, pl.Schema]] = []
-        self._folder: Scratch | None = None
+        self._scratch: Scratch | None = None
         self.start, self.end = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 
     def add(self, piece: pl.DataFrame) -> None:
@@ -167,12 +164,12 @@ class Collector:
         RunError
             If it cannot be written.
         """
-        if self._folder is None:
+        if self._scratch is None:
             return MemoryBucket(arrays, attributes)
-        with _on_disk():
-            entry = write_bucket(self._folder.path, number, arrays, attributes)
+        with self._scratch.told():
+            entry = write_bucket(self._scratch.path, number, arrays, attributes)
         dictionaries = attributes.select(pl.col(pl.Categorical)).head(1).to_dict()
-        return StoredBucket(self._folder.path, entry, dictionaries, self._folder)
+        return StoredBucket(self._scratch.path, entry, dictionaries, self._scratch)
 
     def parts(self) -> Iterator[list[Unordered]]:
         """Yield the events, in order of arrival: all together, or bucket by bucket if they did not fit into memory."""
@@ -184,8 +181,7 @@ class Collector:
         for bucket in range(1 << _BUCKETS):
             pieces = []
             for piles, dtypes in self._spilled:
-                with _on_disk():
-                    pieces += [_from_frame(piece, dtypes) for piece in piles.take(bucket)]
+                pieces += [_from_frame(piece, dtypes) for piece in piles.take(bucket)]
             if pieces:
                 # every bucket gets the columns and types that all of them together have
                 nothing = [_from_frame(pl.DataFrame(), dtypes) for _, dtypes in self._spilled]
@@ -211,10 +207,10 @@ class Collector:
 
     def _put_aside(self, frame: pl.DataFrame, bucket: npt.NDArray[np.int32]) -> None:
         dtypes = frame.schema
-        with _on_disk():
-            self._folder = self._folder or Scratch()
-            piles = Piles(self._folder.path / f"part-{len(self._spilled)}", 1 << _BUCKETS)
-            piles.deal(frame.with_columns(pl.col(pl.Categorical).to_physical()), bucket[frame["__person"].to_numpy()])
+        if self._scratch is None:
+            self._scratch = Scratch("build_journeys", "100 million events need 1.5, with attributes more")
+        piles = Piles(self._scratch, f"part-{len(self._spilled)}", 1 << _BUCKETS)
+        piles.deal(frame.with_columns(pl.col(pl.Categorical).to_physical()), bucket[frame["__person"].to_numpy()])
         self._spilled.append((piles, dtypes))
 
 
