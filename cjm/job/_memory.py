@@ -122,14 +122,14 @@ def estimate(config: Config, limit: int | None = None) -> Estimate:
             rows, events, whole = rows + many, events + known, whole + (0 if pieces else many)
     loaded = rows * _ROW + whole * _WHOLE_ROW
     if person is None:
-        base = _PROGRAM + min(rows, _BUCKET) * _MEASURED + loaded
-        at_once = Estimate(rows, base + rows * _STITCHED_ROW, rows * _DISK, rows * _SECONDS_STITCHED)
+        base = _PROGRAM + min(rows, _BUCKET) * _MEASURED
+        at_once = Estimate(rows, base + loaded + rows * _STITCHED_ROW, rows * _DISK, rows * _SECONDS_STITCHED)
         if limit is None or at_once.memory <= _USED * limit:
             return at_once
         if config.identity.as_of == "event":
             return replace(at_once, advice=f'{at_once.advice}; [identity] as_of = "event" looks at all events together')
-        disk = rows * (_DISK + _BUCKETS_DISK)
-        return replace(at_once, memory=base + rows * _BUCKETED_ROW, disk=disk, in_buckets=True)
+        memory, disk = base + max(loaded + rows * _BUCKETED_ROW, rows * _EVENT), rows * (_DISK + _BUCKETS_DISK)
+        return replace(at_once, memory=memory, disk=disk, in_buckets=True)
     base = _PROGRAM + min(events, _BUCKET) * _MEASURED
     return Estimate(rows, base + max(loaded, events * _EVENT), events * _DISK, rows * _SECONDS)
 
