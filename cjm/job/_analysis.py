@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -109,6 +110,8 @@ class Analysis:
         kept = int(self.tables["sources"]["kept"].sum())
         check_kinds(config, self._log)
         if config.identity.person is None:
+            if self._stitched_at_once is not None:  # what a run without the limit has left would not fit into memory
+                shutil.rmtree(self._work.folder / "stitch" / "people", ignore_errors=True)
             self._take("stitch", lambda: kept, self._stitch)
         self._take("journeys", lambda: kept, self._build)
         self._take("measure", lambda: self._journeys.height, self._measure)

@@ -29,6 +29,10 @@ def few_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_memory, "_STITCHED_ROW", 3e7)
 
 
+def killed(*_: object) -> None:
+    raise RunError.at("killed", where="journeys")
+
+
 @pytest.mark.usefixtures("few_fit")
 def test_buckets_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -36,23 +40,20 @@ def test_buckets_change_nothing(
     config = job.load_config(small_run(tmp_path))
     job.run(config)
     whole = digests(tmp_path / "out")
-    with caplog.at_level(logging.INFO, logger="cjm"):
-        job.run(config, memory=LIMIT)
-    assert TOLD in caplog.text
-    assert digests(tmp_path / "out") == whole
 
-    def killed(*_: object) -> None:
-        raise RunError.at("killed", where="journeys")
+    def run_again(*, first: str | None, then: str | None) -> str:
+        with monkeypatch.context() as once:
+            once.setattr(Analysis, "_build", killed)
+            with pytest.raises(RunError, match="killed"):
+                job.run(config, memory=first)
+        caplog.clear()
+        job.run(config, memory=then)
+        assert digests(tmp_path / "out") == whole
+        return caplog.text
 
-    with monkeypatch.context() as once:
-        once.setattr(Analysis, "_build", killed)
-        with pytest.raises(RunError, match="killed"):
-            job.run(config, memory=LIMIT)
-    caplog.clear()
     with caplog.at_level(logging.INFO, logger="cjm"):
-        job.run(config)  # goes on with the buckets of the former, whatever the limit
-    assert "stitch: 200 rows in" not in caplog.text
-    assert digests(tmp_path / "out") == whole
+        assert TOLD in run_again(first=None, then=LIMIT)
+        assert TOLD not in run_again(first=LIMIT, then=None)  # it goes on with the buckets
 
 
 @pytest.mark.usefixtures("few_fit")
@@ -98,12 +99,8 @@ def test_days_go_on_after_buckets(tmp_path: Path) -> None:
     chance = random.Random(3)
     (tmp_path / "cjm.toml").write_text(CONFIGURATION)
     config = job.load_config(tmp_path / "cjm.toml")
-    write(tmp_path, "day-1", apart(web_rows(chance, 120)), apart(app_rows(chance, 60)))
-    job.run(config, memory=LIMIT)
-    write(tmp_path, "day-2", apart(web_rows(chance, 20)))
-    assert run_both(tmp_path) == {"files": 1}  # persons are found anew
+    for day in (1, 2):
+        write(tmp_path, f"day-{day}", apart(web_rows(chance, 80)), apart(app_rows(chance, 40)))
+        job.run(config, memory=LIMIT)
     write(tmp_path, "day-3", apart(web_rows(chance, 20)))
-    job.run(config, memory=LIMIT)
-    in_buckets = digests(tmp_path / "out" / "tables")
-    assert run_both(tmp_path) == {"files": 0}
-    assert digests(tmp_path / "out" / "tables") == in_buckets
+    assert run_both(tmp_path) == {"files": 1}  # persons are found anew
