@@ -8,13 +8,12 @@ from cjm.identity._labels import StoredLabels
 from cjm.identity._numbers import hash_ids, person_numbers
 from cjm.identity._persons_in import persons_in
 from cjm.identity._stitch import stitch
-from cjm.identity._stitch_buckets import Told, stitch_in_buckets
+from cjm.identity._stitch_buckets import stitch_in_buckets
 from cjm.identity._store import open_identities
 
 __all__ = [
     "Identities",
     "StoredLabels",
-    "Told",
     "evaluate_identities",
     "grown",
     "hash_ids",
