@@ -62,17 +62,18 @@ class Bucket:
     @classmethod
     def solved(cls, log: CodedLog, empty: Evidence, events: pl.DataFrame, apart: Flags) -> Bucket:
         """Find whose events they are; ``row``, ``time`` and the nodes of each kind, in the order of rows."""
+        events = events.sort("time", maintain_order=True)
         evidence, coded, nodes = _problem(log, empty, events, apart)
         found = solve(coded, evidence)
         numbers = numbered(evidence, found, Numbers.none(), found.person)
-        rows = events["row"].to_numpy()[coded.order]
-        return cls(evidence, coded, found, numbers, nodes, rows, of_stuck=False)
+        return cls(evidence, coded, found, numbers, nodes, events["row"].to_numpy(), of_stuck=False)
 
     @classmethod
     def of_those_apart(cls, log: CodedLog, empty: Evidence, events: pl.DataFrame, apart: Flags) -> Bucket:
         """Put together what other buckets found: ``person`` (a node), ``reason`` and ``known`` as well."""
+        events = events.sort("time", "row")
         evidence, coded, nodes = _problem(log, empty, events, apart)
-        person, reason, known = (events[name].to_numpy()[coded.order] for name in ("person", "reason", "known"))
+        person, reason, known = (events[name].to_numpy() for name in ("person", "reason", "known"))
         person = np.where(person >= 0, np.searchsorted(nodes, person), -1).astype(np.int32)
         nobody = np.empty(0, dtype=np.int32)
         refused = Refused(nobody, nobody, np.empty(0, dtype=np.uint8), np.empty(0, dtype=np.int64))
@@ -80,8 +81,7 @@ class Bucket:
         found = Assignment(alone, stuck, stuck, refused, person, reason, known)
         named = np.union1d(person[person >= 0], np.flatnonzero(stuck))
         numbers = Numbers.none().extended(evidence.names, evidence.kinds, named, evidence.policy.salt)
-        rows = events["row"].to_numpy()[coded.order]
-        return cls(evidence, coded, found, numbers, nodes, rows, of_stuck=True)
+        return cls(evidence, coded, found, numbers, nodes, events["row"].to_numpy(), of_stuck=True)
 
     @cached_property
     def _stuck_names(self) -> pl.Series:
@@ -129,11 +129,10 @@ class Bucket:
 
     def sizes(self) -> pl.DataFrame:
         """Return the figures of :meth:`Identities.sizes` for its persons."""
-        mine = pl.col("person").is_in(pl.Series(self.persons()).implode())
-        whole, labels, unique = self._whole_map, self.labels, self.coded.kinds[: self.coded.unique]
+        whole = self._whole_map
         if len(self._stuck_names):
-            whole, labels = whole.filter(mine), labels.filter(mine)
-        return sizes(whole, unique, labels)
+            whole = whole.filter(pl.col("person").is_in(pl.Series(self.persons()).implode()))
+        return sizes(whole, self.coded.kinds[: self.coded.unique], self.labels)
 
     def counts(self) -> Counter[str]:
         """Return the figures of :meth:`Identities.summary` that add up."""
@@ -173,7 +172,7 @@ def _named(suffix: str) -> pl.Expr:
 
 
 def _problem(log: CodedLog, empty: Evidence, events: pl.DataFrame, apart: Flags) -> tuple[Evidence, Coded, Int64Array]:
-    """Return the evidence of some events, these in time order, and what its nodes are called in the log."""
+    """Return the evidence of events in time order, coded, and what its nodes are called in the log."""
     codes = np.stack([events[str(number)].to_numpy() for number in range(len(empty.kinds))])
     seen = np.zeros(log.nodes + 1, dtype=bool)  # the last for -1
     seen[codes] = True

@@ -170,7 +170,7 @@ def stitch_in_buckets(
             of_apart.put(bucket.events_of_stuck())
     _check_room(of_apart.rows[0], most)
     if of_apart.rows[0]:
-        tell(Bucket.of_those_apart(coded, empty, pl.concat(of_apart.take()).sort("row"), apart))
+        tell(Bucket.of_those_apart(coded, empty, pl.concat(of_apart.take()), apart))
     sums.check_numbers(empty.kinds)
     folder.mkdir()
     stored = StoredLabels(folder)
