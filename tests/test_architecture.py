@@ -12,7 +12,7 @@ import cjm
 ROOT = Path(cjm.__file__).parent
 FLOORS = {
     "kernels": -1, "contracts": 0, "patterns": 0, "ragged": 0, "durations": 0, "progress": 0, "errors": 0, "files": 0,
-    "statistics": 0, "identifiers": 0, "folders": 0, "codes": 0, "periods": 0, "stores": 0, "privacy": 0,
+    "statistics": 0, "identifiers": 0, "folders": 0, "codes": 0, "periods": 0, "stores": 0, "privacy": 0, "piles": 0,
     "events": 1, "identity": 1,
     "matching": 2, "journeys": 2,
     "measure": 3, "mining": 3, "survival": 3, "moments": 3,

@@ -14,7 +14,7 @@ from cjm.identity._evidence import NEVER, Evidence
 from cjm.identity._links import Links, find_links, guard
 from cjm.identity._merge import since
 
-__all__ = ["alias_frame", "conflict_frame", "known_since", "link_frame", "map_frame", "present"]
+__all__ = ["alias_frame", "conflict_frame", "known_since", "link_frame", "map_frame", "names_of", "present"]
 
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]

@@ -20,7 +20,7 @@ from cjm.identity._persons_in import persons_in
 from cjm.identity._policy import describe
 from cjm.identity._tables import LinkTables, Table
 
-__all__ = ["Identities"]
+__all__ = ["Identities", "numbered"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -74,18 +74,7 @@ class Identities:
         persons: npt.NDArray[np.int32],
     ) -> Identities:
         """Make the identities of an assignment; persons (of events) that have no number yet get one."""
-        is_person = np.zeros(len(evidence.names) + 1, dtype=bool)  # the last for -1
-        is_person[persons] = True
-        is_person = is_person[:-1]
-        nodes = np.arange(len(is_person), dtype=np.int32)
-        first = evidence.names.kind < (len(evidence.kinds) if evidence.policy.mode == "components" else evidence.unique)
-        is_person |= first & (found.anchor == nodes)
-        if evidence.policy.mode == "device split":
-            for nodes in (evidence.declared.a, evidence.declared.b):  # in the map even without events
-                is_person[nodes] = True
-        is_person[evidence.erased] = False
-        numbers = numbers.extended(evidence.names, evidence.kinds, np.flatnonzero(is_person), evidence.policy.salt)
-        return cls(evidence, found, numbers, clusters)
+        return cls(evidence, found, numbered(evidence, found, numbers, persons), clusters)
 
     def __repr__(self) -> str:
         count = dict(self.summary().select("measure", "count").iter_rows())
@@ -263,9 +252,10 @@ class Identities:
             measure is no part of one of these, or the whole is empty) and ``meaning``, one sentence. The ``events_``
             rows from ``events_own`` to ``events_unidentified`` add up to ``events``.
         """
-        from cjm.identity._summary import summary
+        from cjm.identity._summary import count, summary
 
-        return summary(self._coded, self._in_order, self._evidence, self.conflicts.height)
+        counts = count(self._coded, self._in_order, self._evidence)
+        return summary(counts | {"conflicts": self.conflicts.height})
 
     def sizes(self) -> pl.DataFrame:
         """Return how many persons have how many identifiers.
@@ -382,3 +372,18 @@ class Identities:
         from cjm.identity._store import write_identities
 
         write_identities(self._evidence, self._found, self._numbers, Path(path))
+
+
+def numbered(evidence: Evidence, found: Assignment, numbers: Numbers, persons: npt.NDArray[np.int32]) -> Numbers:
+    """Return the numbers and those of persons (of events, and who have none) that are not among them yet."""
+    is_person = np.zeros(len(evidence.names) + 1, dtype=bool)  # the last for -1
+    is_person[persons] = True
+    is_person = is_person[:-1]
+    nodes = np.arange(len(is_person), dtype=np.int32)
+    first = evidence.names.kind < (len(evidence.kinds) if evidence.policy.mode == "components" else evidence.unique)
+    is_person |= first & (found.anchor == nodes)
+    if evidence.policy.mode == "device split":
+        for nodes in (evidence.declared.a, evidence.declared.b):  # in the map even without events
+            is_person[nodes] = True
+    is_person[evidence.erased] = False
+    return numbers.extended(evidence.names, evidence.kinds, np.flatnonzero(is_person), evidence.policy.salt)

@@ -14,7 +14,7 @@ from cjm.identity._policy import policy_of, roles
 from cjm.identity._resolve import resolve
 from cjm.identity._tables import LinkTables, Table, named, table_kinds, with_apart, with_consent, with_links
 
-__all__ = ["stitch"]
+__all__ = ["no_identifiers", "stitch"]
 
 
 def stitch(
@@ -147,8 +147,13 @@ def stitch(
     evidence = with_apart(with_links(evidence, tables), deny)
     evidence, _ = with_consent(evidence, consent)
     if evidence.events and not len(evidence.names):
-        raise InputError.at(
-            f"no event has an identifier of the kinds {', '.join(kinds)}", where="stitch", hint="See log.quality()"
-        )
+        raise no_identifiers(kinds)
     found = resolve(evidence)
     return Identities._of(evidence, found, Numbers.none(), [], found.person)
+
+
+def no_identifiers(kinds: Sequence[str]) -> InputError:
+    """Return the error for a log in which no event has an identifier."""
+    return InputError.at(
+        f"no event has an identifier of the kinds {', '.join(kinds)}", where="stitch", hint="See log.quality()"
+    )

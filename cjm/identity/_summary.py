@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -12,7 +12,7 @@ from cjm.identity._coding import Coded
 from cjm.identity._evidence import NEVER, Evidence
 from cjm.identity._frames import present
 
-__all__ = ["sizes", "summary"]
+__all__ = ["count", "sizes", "summary"]
 
 _MEANINGS = {
     "events": "events in the log",
@@ -38,9 +38,8 @@ _MEANINGS = {
 }
 
 
-def summary(coded: Coded, found: Assignment, evidence: Evidence, conflicts: int) -> pl.DataFrame:
-    """Return the figures of :meth:`Identities.summary`; the assignment in the order of ``coded``."""
-    counts = _count(coded, found, evidence) | {"conflicts": conflicts}
+def summary(counts: Mapping[str, int]) -> pl.DataFrame:
+    """Return the figures of :meth:`Identities.summary`: those of :func:`count`, and ``conflicts``."""
     rows = []
     for measure, meaning in _MEANINGS.items():
         whole = counts.get(measure.partition("_")[0], 0) if measure != "conflicts" else 0
@@ -50,7 +49,11 @@ def summary(coded: Coded, found: Assignment, evidence: Evidence, conflicts: int)
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _count(coded: Coded, found: Assignment, evidence: Evidence) -> dict[str, int]:
+def count(coded: Coded, found: Assignment, evidence: Evidence) -> dict[str, int]:
+    """Return how many events, persons and identifiers there are, and of what sort.
+
+    The assignment is in the order of ``coded``.
+    """
     from cjm.kernels._jit import as_array
     from cjm.kernels.identity_walks import OWN, earliest
 
@@ -91,8 +94,8 @@ def _count(coded: Coded, found: Assignment, evidence: Evidence) -> dict[str, int
 
 
 def _met(coded: Coded) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Return which nodes were seen with one of a unique kind."""
-    met = np.zeros(len(coded.kind), dtype=bool)
+    """Return which nodes were seen with one of a unique kind; who is stuck was."""
+    met = coded.stuck.copy()
     for column in range(coded.unique_columns):
         for other in coded.codes:
             if other is not coded.codes[column]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +18,7 @@ import cjm
 from cjm.durations import DAY_US
 from cjm.errors import ArgumentError
 from cjm.events import EventLog
-from cjm.identity import Identities
+from cjm.identity import Identities, StoredLabels, stitch_in_buckets
 from cjm.job._check import check_kinds
 from cjm.job._config import Config
 from cjm.job._consent import Consent
@@ -37,6 +39,9 @@ from cjm.progress import Step, Steps
 __all__ = ["Analysis"]
 
 _FEW = 200_000  # events that leave too little behind to search for it
+_LABELS = "labels"  # where the persons of events lie that were stitched bucket by bucket
+
+logger = logging.getLogger("cjm")
 
 
 class Analysis:
@@ -49,6 +54,8 @@ class Analysis:
     work : Work
     in_memory : int
         How many events may be sorted in memory.
+    stitched_at_once : int, optional
+        How many events may be stitched together, if not all may: then they are stitched bucket by bucket.
     days : Days
 
     Attributes
@@ -67,9 +74,19 @@ class Analysis:
         How much of the former run was used.
     """
 
-    def __init__(self, config: Config, steps: Steps, work: Work, days: Days, *, in_memory: int) -> None:
+    def __init__(
+        self,
+        config: Config,
+        steps: Steps,
+        work: Work,
+        days: Days,
+        *,
+        in_memory: int,
+        stitched_at_once: int | None = None,
+    ) -> None:
         self._config = config
         self._in_memory = in_memory
+        self._stitched_at_once = stitched_at_once
         self._steps = steps
         self._work = work
         self._days = days
@@ -94,6 +111,8 @@ class Analysis:
         kept = int(self.tables["sources"]["kept"].sum())
         check_kinds(config, self._log)
         if config.identity.person is None:
+            if self._stitched_at_once is not None:  # what a run without the limit has left would not fit into memory
+                shutil.rmtree(self._work.folder / "stitch" / "people", ignore_errors=True)
             self._take("stitch", lambda: kept, self._stitch)
         self._take("journeys", lambda: kept, self._build)
         self._take("measure", lambda: self._journeys.height, self._measure)
@@ -120,7 +139,9 @@ class Analysis:
 
     @cached_property
     def _people(self) -> People | None:
-        return None if self._config.identity.person is not None else People(self.tables["identity_map"])
+        if self._config.identity.person is not None:
+            return None
+        return People(pl.scan_parquet(self.tables.paths["identity_map"]))
 
     @cached_property
     def _identities(self) -> Identities:
@@ -175,17 +196,37 @@ class Analysis:
         ]
 
     def _stitch(self, folder: Path, found: Found, step: Step) -> None:
+        if self._stitched_at_once is not None:
+            self._stitch_in_buckets(folder, found, step)
+            return
         grown = self._days.people(self._log, self._work, self.incremental, folder, found)
         if grown is not None:
             self._identities = grown
         self._identities.write(folder / "people")
         people = replace(self._identities)  # what it keeps of its tables goes with it
-        found.tables["identity_map"] = people.map
-        found.tables["links"] = people.links
+        found.parts = {"identity_map": [people.map], "links": [people.links]}
         found.tables["conflicts"] = people.conflicts
         found.tables["identity_summary"] = people.summary()
         found.tables["identity_sizes"] = people.sizes()
         step.rows_out = people.map["person"].n_unique()
+
+    def _stitch_in_buckets(self, folder: Path, found: Found, step: Step) -> None:
+        identity = self._config.identity
+        logger.info("events are stitched bucket by bucket, all of them: together they do not fit into memory")
+        told = stitch_in_buckets(
+            self._log,
+            folder / _LABELS,
+            mode=identity.mode,
+            unique=tuple(identity.unique),
+            replay=identity.replay,
+            stale=identity.stale,
+            most=self._stitched_at_once,
+        )
+        found.parts = {"identity_map": told.map, "links": told.links}
+        found.tables["conflicts"] = told.conflicts
+        found.tables["identity_summary"] = told.summary
+        found.tables["identity_sizes"] = told.sizes
+        step.rows_out = int(told.sizes["persons"].sum())
 
     def _build(self, folder: Path, found: Found, step: Step) -> None:
         rule = self._config.journeys.model_dump(include={"gap", "start_on", "end_on", "day_in"})
@@ -197,9 +238,14 @@ class Analysis:
                 f"Events were not stitched: each {person} is a person. Events without one are left out "
                 f"({nobody:,}); paths that run over them are not seen."
             )
-        people = None if person is not None else self._identities
-        log, many = self._log, self._in_memory
-        journeys = self._days.journeys(log, people, self._work, self.incremental, found, in_memory=many)
+        log, many, journeys = self._log, self._in_memory, None
+        people: Identities | StoredLabels | None
+        labels = self._work.folder / "stitch" / _LABELS
+        if labels.exists():
+            people = StoredLabels(labels)
+        else:
+            people = None if person is not None else self._identities
+            journeys = self._days.journeys(log, people, self._work, self.incremental, found, in_memory=many)
         if journeys is None:
             journeys = cjm.build_journeys(log, people, person=person, in_memory=many, **rule)
         del people, log

@@ -145,9 +145,10 @@ class Days:
 
         The persons whom the new events touch are written into the folder of the step.
         """
-        if not self._holds("stitch", said):
+        stored = self.folder / "stitch" / "people"
+        if not self._holds("stitch", said) or not stored.exists():  # a run stitched them bucket by bucket
             return None
-        former = cjm.open_identities(self.folder / "stitch" / "people")
+        former = cjm.open_identities(stored)
         people, touched = grown(former, log, arrived(log, work.folder / "load" / _EVENTS))
         found.incremental = {"persons": len(touched)}
         with created(folder / _TOUCHED) as file:

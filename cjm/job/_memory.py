@@ -6,7 +6,7 @@ import ctypes
 import gc
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -27,7 +27,8 @@ _PROGRAM = 750e6
 _ROW, _WHOLE_ROW, _STITCHED_ROW = 14, 320, 130  # a row as it is loaded, one of a source that is read whole, stitching
 _EVENT, _SORTED = 20, 80  # an event of a known person; one that is sorted in memory and not bucket by bucket
 _MEASURED, _BUCKET = 100, 5_000_000  # an event of a bucket, and how many there are about
-_DISK = 90  # an event
+_BUCKETED_ROW = 4  # a row that is stitched bucket by bucket, beside its bucket
+_DISK, _BUCKETS_DISK = 90, 50  # an event; one that is stitched bucket by bucket, more
 _SECONDS, _SECONDS_STITCHED = 6e-6, 10e-6
 
 _FEWEST = 500_000  # events that are sorted in memory
@@ -50,12 +51,18 @@ class Estimate:
         Bytes beside the former output.
     seconds : float
         On one processor that does nothing else.
+    in_buckets : bool
+        Whether events are stitched bucket by bucket, because together they do not fit.
+    advice : str
+        What takes less memory.
     """
 
     rows: int
     memory: float
     disk: float
     seconds: float
+    in_buckets: bool = False
+    advice: str = "large sources take less as Parquet files, and events less with [identity] person than stitched"
 
     def __str__(self) -> str:
         return (
@@ -70,8 +77,7 @@ class Estimate:
             raise ArgumentError.at(
                 f"{limit / 1e9:,.1f} GB are too little for {self}",
                 where="memory",
-                hint=f"Allow {needed / 1e9 + 0.05:,.1f} GB or more; large sources take less as Parquet files, and "
-                "events less with [identity] person than stitched",
+                hint=f"Allow {needed / 1e9 + 0.05:,.1f} GB or more; {self.advice}",
             )
 
     def events_in_memory(self, limit: int | None) -> int:
@@ -80,9 +86,23 @@ class Estimate:
             return IN_MEMORY
         return int(min(IN_MEMORY, max(_FEWEST, (_USED * limit - self.memory) / _SORTED)))
 
+    def stitched_at_once(self, limit: int | None) -> int | None:
+        """Return how many events may be stitched together, None where all are."""
+        if limit is None or not self.in_buckets:
+            return None
+        bucket = min(self.rows, _BUCKET) * _MEASURED
+        return int((_USED * limit - self.memory + bucket) / _STITCHED_ROW)
 
-def estimate(config: Config) -> Estimate:
-    """Count what is in the files of a configuration, without reading them: their metadata, of text the beginning."""
+
+def estimate(config: Config, limit: int | None = None) -> Estimate:
+    """Count what is in the files of a configuration, without reading them: their metadata, of text the beginning.
+
+    Parameters
+    ----------
+    config : Config
+    limit : int, optional
+        Most bytes that the run may take: events that do not fit are stitched bucket by bucket.
+    """
     person = config.identity.person
     rows = events = whole = 0
     for name in config.sources:
@@ -103,7 +123,13 @@ def estimate(config: Config) -> Estimate:
     loaded = rows * _ROW + whole * _WHOLE_ROW
     if person is None:
         base = _PROGRAM + min(rows, _BUCKET) * _MEASURED
-        return Estimate(rows, base + loaded + rows * _STITCHED_ROW, rows * _DISK, rows * _SECONDS_STITCHED)
+        at_once = Estimate(rows, base + loaded + rows * _STITCHED_ROW, rows * _DISK, rows * _SECONDS_STITCHED)
+        if limit is None or at_once.memory <= _USED * limit:
+            return at_once
+        if config.identity.as_of == "event":
+            return replace(at_once, advice=f'{at_once.advice}; [identity] as_of = "event" looks at all events together')
+        memory, disk = base + max(loaded + rows * _BUCKETED_ROW, rows * _EVENT), rows * (_DISK + _BUCKETS_DISK)
+        return replace(at_once, memory=memory, disk=disk, in_buckets=True)
     base = _PROGRAM + min(events, _BUCKET) * _MEASURED
     return Estimate(rows, base + max(loaded, events * _EVENT), events * _DISK, rows * _SECONDS)
 

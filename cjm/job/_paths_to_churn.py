@@ -71,8 +71,7 @@ def paths_to_churn(
     if declared:
         hazards.append(_declared(config, journeys, subjects, risk, declared, found))
         if people is not None and not hazards[0].is_empty():
-            anonymous = people.map.group_by("person").agg(pl.col("kind").is_in(config.identity.unique).any())
-            anonymous = anonymous.filter(~pl.col("kind")).select("person")
+            anonymous = people.anonymous(config.identity.unique)
             found.tables["dilution"] = dilution(journeys, declared, hazards[0], anonymous, subjects.frame.height)
     paths = _without_churn(sequences, churn)
     chosen = _mined(config, journeys, subjects, paths, found)

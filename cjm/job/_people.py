@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -17,12 +18,18 @@ class People:
 
     Attributes
     ----------
-    map : polars.DataFrame
-        Contract IDENTITY_MAP.
+    map : polars.LazyFrame
+        Contract IDENTITY_MAP, on disk.
     """
 
-    map: pl.DataFrame
+    map: pl.LazyFrame
 
     def with_person(self, table: pl.DataFrame, kind: str) -> pl.DataFrame:
         """Put person numbers on a table; see :meth:`cjm.identity.Identities.with_person`."""
-        return persons_in(self.map, table, kind)
+        of_kind = self.map.filter(pl.col("kind") == kind).select("kind", "id", "person")
+        return persons_in(of_kind.collect(), table, kind)
+
+    def anonymous(self, unique: Sequence[str]) -> pl.DataFrame:
+        """Return ``person`` of those without an identifier of a unique kind."""
+        known = self.map.filter(pl.col("kind").is_in(unique)).select("person").collect()
+        return self.map.select("person").unique().collect().join(known, on="person", how="anti")

@@ -32,9 +32,9 @@ def at_risk(config: Config, journeys: Journeys, people: People | None, warnings:
     if churn.persons is None:
         if people is None:
             return None
-        known = people.map.filter(pl.col("kind").is_in(config.identity.unique))
+        numbers = people.map.filter(pl.col("kind").is_in(config.identity.unique))
         # nobody can leave before their first event under their own number
-        return known.group_by("person").agg(entry=pl.col("first_seen").min()).sort("person")
+        return numbers.group_by("person").agg(entry=pl.col("first_seen").min()).sort("person").collect()
     table = read_table(config.resolve(churn.persons), churn.persons_id, times=(churn.entry,) if churn.entry else ())
     table = with_person(table, churn.persons_id, config, people, f"[churn] persons_id, {churn.persons}")
     for column in filter(None, [*churn.covariates, churn.by, churn.entry]):

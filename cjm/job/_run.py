@@ -58,8 +58,8 @@ def run(config: Config, *, output: Path | None = None, memory: str | int | None 
     """
     target = output or config.resolve(config.output.dir)
     check_replaceable(target)
-    expected = estimate(config)
     limit = None if memory is None else bytes_of(memory)
+    expected = estimate(config, limit)
     if limit is not None:
         expected.check(limit)
     logger.info("%s", expected)
@@ -69,7 +69,8 @@ def run(config: Config, *, output: Path | None = None, memory: str | int | None 
         plan = _plan(config)
         work = Work(target, plan, fixed_time() or datetime.now(UTC))
         days = Days(target, config, plan)
-        found = Analysis(config, steps, work, days, in_memory=expected.events_in_memory(limit))
+        in_memory, at_once = expected.events_in_memory(limit), expected.stitched_at_once(limit)
+        found = Analysis(config, steps, work, days, in_memory=in_memory, stitched_at_once=at_once)
         try:
             found.run()
         except RunError:

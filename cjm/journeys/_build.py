@@ -18,14 +18,14 @@ from cjm.journeys._sessions import SessionRule, session_rule
 
 if TYPE_CHECKING:
     from cjm.events import EventLog
-    from cjm.identity import Identities
+    from cjm.identity import Identities, StoredLabels
 
 __all__ = ["build_journeys", "events_of", "journeys_from_frame"]
 
 
 def build_journeys(
     log: EventLog,
-    people: Identities | None = None,
+    people: Identities | StoredLabels | None = None,
     *,
     person: str | None = None,
     gap: Duration | None = "30m",
@@ -92,7 +92,9 @@ def build_journeys(
     return _journeys(collector, rule)
 
 
-def events_of(log: EventLog, people: Identities | None, person: str | None) -> tuple[Persons, Iterator[pl.DataFrame]]:
+def events_of(
+    log: EventLog, people: Identities | StoredLabels | None, person: str | None
+) -> tuple[Persons, Iterator[pl.DataFrame]]:
     """Return how persons are numbered, and the events with ``person``, piece by piece.
 
     Raises
@@ -122,11 +124,11 @@ def _unstitched(log: EventLog, person: str) -> Iterator[pl.DataFrame]:
             yield known.drop(others, strict=False).with_columns(pl.col(person).alias("person"))
 
 
-def _stitched(log: EventLog, people: Identities) -> Iterator[pl.DataFrame]:
-    labels = people.labels_of(log).select("person", pl.col("known_from").alias("__known"))
+def _stitched(log: EventLog, people: Identities | StoredLabels) -> Iterator[pl.DataFrame]:
+    labels = people.labels_of(log)
     row = 0
     for piece in log.pieces(ids=False):
-        of_piece = labels.slice(row, piece.height)
+        of_piece = labels.slice(row, piece.height).select("person", pl.col("known_from").alias("__known"))
         row += piece.height
         labelled = piece.drop(log.kinds, strict=False).with_columns(of_piece)
         yield labelled.filter(pl.col("person").is_not_null()) if of_piece["person"].null_count() else labelled

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import gettempdir, mkdtemp
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +10,12 @@ import polars as pl
 
 from cjm.codes import Dictionary, Numbering, highest
 from cjm.contracts import TIME
-from cjm.errors import InputError, RunError
-from cjm.files import created
+from cjm.errors import InputError
 from cjm.journeys._arrays import EventArrays
 from cjm.journeys._bucket import Bucket, MemoryBucket
-from cjm.journeys._order import Unordered, inverse
+from cjm.journeys._order import Unordered
 from cjm.journeys._store import StoredBucket, write_bucket
+from cjm.piles import Piles, Scratch
 
 __all__ = ["IN_MEMORY", "Collector", "Persons"]
 
@@ -75,14 +70,6 @@ class Persons:
         return self._numbers
 
 
-class _Folder:
-    """A folder for temporary files that goes with this object."""
-
-    def __init__(self) -> None:
-        self.path = Path(mkdtemp(prefix="cjm-"))
-        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
-
-
 class Collector:
     """Events piece by piece; in the end all of them, or bucket by bucket those of persons with neighbouring numbers.
 
@@ -100,8 +87,8 @@ class Collector:
         self._touchpoints = Numbering()
         self._held: list[Unordered] = []
         self._rows = 0
-        self._spilled: list[tuple[Path, pl.Schema]] = []
-        self._folder: _Folder | None = None
+        self._spilled: list[tuple[Piles, pl.Schema]] = []
+        self._scratch: Scratch | None = None
         self.start, self.end = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 
     def add(self, piece: pl.DataFrame) -> None:
@@ -177,12 +164,12 @@ class Collector:
         RunError
             If it cannot be written.
         """
-        if self._folder is None:
+        if self._scratch is None:
             return MemoryBucket(arrays, attributes)
-        with _on_disk():
-            entry = write_bucket(self._folder.path, number, arrays, attributes)
+        with self._scratch.told():
+            entry = write_bucket(self._scratch.path, number, arrays, attributes)
         dictionaries = attributes.select(pl.col(pl.Categorical)).head(1).to_dict()
-        return StoredBucket(self._folder.path, entry, dictionaries, self._folder)
+        return StoredBucket(self._scratch.path, entry, dictionaries, self._scratch)
 
     def parts(self) -> Iterator[list[Unordered]]:
         """Yield the events, in order of arrival: all together, or bucket by bucket if they did not fit into memory."""
@@ -193,12 +180,8 @@ class Collector:
         self._spill()
         for bucket in range(1 << _BUCKETS):
             pieces = []
-            for folder, dtypes in self._spilled:
-                path = folder / f"{bucket}.arrow"
-                if path.exists():
-                    with _on_disk():
-                        pieces.append(_from_frame(pl.read_ipc(path), dtypes))
-                        path.unlink()
+            for piles, dtypes in self._spilled:
+                pieces += [_from_frame(piece, dtypes) for piece in piles.take(bucket)]
             if pieces:
                 # every bucket gets the columns and types that all of them together have
                 nothing = [_from_frame(pl.DataFrame(), dtypes) for _, dtypes in self._spilled]
@@ -223,42 +206,12 @@ class Collector:
             self._put_aside(pl.concat(frames), bucket)
 
     def _put_aside(self, frame: pl.DataFrame, bucket: npt.NDArray[np.int32]) -> None:
-        from cjm.kernels._jit import as_array
-        from cjm.kernels.sorting import places
-
         dtypes = frame.schema
-        frame = frame.with_columns(pl.col(pl.Categorical).to_physical())
-        person = frame["__person"].to_numpy()
-        counts = np.bincount(bucket[person], minlength=1 << _BUCKETS)
-        offsets = np.concatenate(([0], np.cumsum(counts)))
-        place = np.empty(len(person), dtype=np.uint32)
-        places(as_array(person, np.int32), bucket, offsets.copy(), place)
-        rows = pl.Series(inverse(place))
-        with _on_disk():
-            self._folder = self._folder or _Folder()
-            folder = self._folder.path / f"part-{len(self._spilled)}"
-            folder.mkdir()
-            for number in np.flatnonzero(counts):
-                part = frame[rows[int(offsets[number]) : int(offsets[number + 1])]]
-                with created(folder / f"{number}.arrow") as file:
-                    part.write_ipc(file, compression="lz4")
-        self._spilled.append((folder, dtypes))
-
-
-@contextmanager
-def _on_disk() -> Iterator[None]:
-    """Say what is wrong with the disk."""
-    try:
-        yield
-    except OSError as error:
-        folder = gettempdir()
-        free = shutil.disk_usage(folder).free / 1e9
-        raise RunError.at(
-            f"events that do not fit into memory cannot be put aside ({error.strerror or error})",
-            where=f"build_journeys, folder for temporary files {folder}",
-            hint=f"{free:,.1f} GB are free there, and 100 million events need 1.5, with attributes more: "
-            "make room, or set the environment variable TMPDIR to another folder",
-        ) from error
+        if self._scratch is None:
+            self._scratch = Scratch("build_journeys", "100 million events need 1.5, with attributes more")
+        piles = Piles(self._scratch, f"part-{len(self._spilled)}", 1 << _BUCKETS)
+        piles.deal(frame.with_columns(pl.col(pl.Categorical).to_physical()), bucket[frame["__person"].to_numpy()])
+        self._spilled.append((piles, dtypes))
 
 
 _CORE = ("__person", "__time", "__touchpoint", "__known")

@@ -14,6 +14,7 @@ from cjm.contracts import TIME
 from cjm.durations import DAY_US
 from cjm.errors import CjmError, InputError
 from cjm.job import load_config, run
+from cjm.job._people import People
 from cjm.job._persons import at_risk
 
 ZERO = datetime(2025, 1, 1, tzinfo=UTC)
@@ -53,7 +54,8 @@ def risk_of(path: Path) -> tuple[pl.DataFrame | None, cjm.Identities, list[str]]
     log = cjm.scan_events({"web": config.source("web")})
     people = cjm.stitch(log)
     warnings: list[str] = []
-    return at_risk(config, cjm.build_journeys(log, people), people, warnings), people, warnings
+    journeys = cjm.build_journeys(log, people)
+    return at_risk(config, journeys, People(people.map.lazy()), warnings), people, warnings
 
 
 def test_by_default_customers_from_their_first_event_under_their_own_number(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cjm
+from cjm import piles
 from cjm.contracts import CONTRACTS, TIME
 from cjm.errors import ArgumentError, CjmError, InputError, RunError
 from cjm.events import _readers
@@ -303,7 +304,7 @@ def test_a_full_disk_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.Monkey
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     log = log_in_parts(tmp_path, 200)
-    for place, name in ((pl.DataFrame, "write_ipc"), (_collect, "write_bucket"), (_collect, "mkdtemp")):
+    for place, name in ((pl.DataFrame, "write_ipc"), (_collect, "write_bucket"), (piles, "mkdtemp")):
         with monkeypatch.context() as patch:
             patch.setattr(place, name, full)
             with pytest.raises(RunError, match=r"No space left.*TMPDIR"):
