@@ -173,10 +173,9 @@ class Analysis:
 
     def _stitch(self, folder: Path, found: Found, step: Step) -> None:
         grown = self._days.people(self._log, self._work, self.incremental, folder, found)
-        if grown is not None:
-            self._identities = grown
-        self._identities.write(folder / "people")
-        people = replace(self._identities)  # what it keeps of its tables goes with it
+        people = self._identities if grown is None else grown
+        self._identities = replace(people)  # what the other keeps of its tables goes with it
+        people.write(folder / "people")
         found.tables["identity_map"] = people.map
         found.tables["links"] = people.links
         found.tables["conflicts"] = people.conflicts

@@ -27,7 +27,8 @@ from cjm.stores import digest, mark_of
 
 __all__ = ["Days"]
 
-_KEPT = ("load", "stitch", "journeys")  # steps
+_TABLES = {"map": "identity_map", "links": "links", "conflicts": "conflicts"}
+_KEPT = {"load": (), "stitch": tuple(_TABLES.values()), "journeys": ()}  # steps, and those of their tables
 _EVENTS = "events"
 _HASHES = "inputs.json"
 _TOUCHED = "touched.arrow"
@@ -117,7 +118,7 @@ class Days:
         former = held.get("given", {})
         if _rules(former) != _rules(self._plan):
             return "the configuration, a table of rules or a version of a library has changed"
-        if held["plan"] != mark_of(former) or intact(self.folder / "load", tables=False) is None:
+        if held["plan"] != mark_of(former) or intact(self.folder / "load", tables=()) is None:
             return "what the former run kept is damaged"
         known = self._former_hashes()
         new = {}
@@ -147,8 +148,10 @@ class Days:
         """
         if not self._holds("stitch", said):
             return None
-        former = cjm.open_identities(self.folder / "stitch" / "people")
-        people, touched = grown(former, log, arrived(log, work.folder / "load" / _EVENTS))
+        before = self.folder / "stitch"
+        former = cjm.open_identities(before / "people")
+        tables = {name: pl.read_parquet(before / "tables" / f"{file}.parquet") for name, file in _TABLES.items()}
+        people, touched = grown(former, log, arrived(log, work.folder / "load" / _EVENTS), tables)
         found.incremental = {"persons": len(touched)}
         with created(folder / _TOUCHED) as file:
             pl.DataFrame({"person": touched}).write_ipc(file)
@@ -183,7 +186,7 @@ class Days:
     def _holds(self, step: str, said: Mapping[str, Any]) -> bool:
         """Return whether a step of the run is there from which this one was found to go on."""
         same = "former" in said and plan_in(self.folder).get("plan") == said["former"]
-        return same and intact(self.folder / step, tables=False) is not None
+        return same and intact(self.folder / step, tables=_KEPT[step]) is not None
 
     def keep_all(self, journeys: Journeys, analysed: Journeys, folder: Path) -> None:
         """Keep the journeys beside those that are analysed, if some events are left out of these."""
@@ -197,8 +200,12 @@ class Days:
             shutil.rmtree(self.folder, ignore_errors=True)
             return
         for step in work.folder.iterdir():
-            if step.is_dir():
-                shutil.rmtree(step / "tables" if step.name in _KEPT else step, ignore_errors=True)
+            if step.is_dir() and step.name not in _KEPT:
+                shutil.rmtree(step, ignore_errors=True)
+        for step, tables in _KEPT.items():
+            for path in (work.folder / step / "tables").glob("*.parquet"):
+                if path.stem not in tables:
+                    path.unlink()
         moved(work.folder, self.folder)
 
 

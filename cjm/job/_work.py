@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -230,19 +230,23 @@ def plan_in(folder: Path) -> dict[str, Any]:
     return held if isinstance(held, dict) else {}
 
 
-def intact(folder: Path, *, tables: bool = True) -> dict[str, Any] | None:
+def intact(folder: Path, *, tables: Collection[str] | None = None) -> dict[str, Any] | None:
     """Return the manifest of a finished step, None if a file of it is missing or damaged; its tables are looked at too.
 
     Parameters
     ----------
     folder : Path
-    tables : bool
-        Whether its tables must be there.
+    tables : collection of str, optional
+        Those of its tables that must be there. Default: all.
     """
     try:
         manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-        files = {file: mark for file, mark in manifest["files"].items() if tables or not file.startswith("tables/")}
-        return manifest if all(digest(folder / file) == mark for file, mark in files.items()) else None
+        needed = {
+            file: mark
+            for file, mark in manifest["files"].items()
+            if tables is None or not file.startswith("tables/") or Path(file).stem in tables
+        }
+        return manifest if all(digest(folder / file) == mark for file, mark in needed.items()) else None
     except (OSError, ValueError, KeyError):
         return None
 
