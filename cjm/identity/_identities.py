@@ -265,7 +265,7 @@ class Identities:
         """
         from cjm.identity._summary import summary
 
-        return summary(self._coded, self._in_order, self._evidence, self.conflicts.height)
+        return summary(self._evidence, self._found, self.conflicts.height)
 
     def sizes(self) -> pl.DataFrame:
         """Return how many persons have how many identifiers.
@@ -278,7 +278,7 @@ class Identities:
         """
         from cjm.identity._summary import sizes
 
-        return sizes(self.map, self._evidence.kinds[: self._evidence.unique], self.labels)
+        return sizes(self.map, self._evidence.kinds[: self._evidence.unique], self._found, self._numbers.of)
 
     def explain(self, kind: str, id: str) -> pl.DataFrame:
         """Return the shortest chain of evidence from an identifier to each person whose it is or was.
@@ -380,4 +380,4 @@ class Identities:
         """
         from cjm.identity._store import write_identities
 
-        write_identities(self._evidence, self._found, self._numbers, Path(path))
+        write_identities(self._evidence, self._found, self._numbers, self._clusters, Path(path))

@@ -86,7 +86,7 @@ def _around(evidence: Evidence, found: Assignment, region: Region, wanted: Flags
 
 
 def _local(found: Assignment, around: Region, coded: Coded, wanted: Flags) -> Assignment:
-    """Return the assignment of a region, which has only some events of the nodes that are not wanted: these join none."""
+    """Return the assignment of a region, which has only some events of nodes that are not wanted: these join none."""
     nodes, rows, old = around.nodes, around.rows[coded.order], found.refused
     local = np.full(len(wanted) + 1, -1, dtype=np.int32)  # the last for -1
     local[nodes] = np.arange(len(nodes), dtype=np.int32)

@@ -202,8 +202,8 @@ class Days:
         for step in work.folder.iterdir():
             if step.is_dir() and step.name not in _KEPT:
                 shutil.rmtree(step, ignore_errors=True)
-        for step, tables in _KEPT.items():
-            for path in (work.folder / step / "tables").glob("*.parquet"):
+        for name, tables in _KEPT.items():
+            for path in (work.folder / name / "tables").glob("*.parquet"):
                 if path.stem not in tables:
                     path.unlink()
         moved(work.folder, self.folder)

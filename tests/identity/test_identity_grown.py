@@ -65,7 +65,7 @@ def test_days_are_mended_as_one(seed: int, sources: int, policy: dict[str, Any])
     chance = random.Random(seed)
     days = [[events(chance, chance.randrange(1, most)) for _ in range(sources)] for most in (16, 4, 4)]
     days[0][0].append((0, "c0", None, "k0", None))
-    people = cjm.stitch(log_of(sum(days[0], [])), **policy)
+    people = cjm.stitch(log_of([event for part in days[0] for event in part]), **policy)
     tables = {name: getattr(people, name) for name in TABLES}
     for day in (1, 2):
         log = log_of([event for source in range(sources) for part in days[: day + 1] for event in part[source]])
