@@ -97,6 +97,8 @@ def _in_one(people: Identities, log: Log) -> Identities:
     ends = np.cumsum([0, *(len(part.time) for part in parts)])
 
     def joined(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        if order == sorted(order):
+            return values
         return np.concatenate([values[ends[number] : ends[number + 1]] for number in order])
 
     whole = Part(

@@ -59,7 +59,6 @@ def _count(evidence: Evidence, found: Assignment) -> dict[str, int]:
     from cjm.kernels.label_counts import count_labels, meet
 
     names = [*REASONS.categories.to_list(), "unidentified"]
-    reasons = np.bincount(found.reason, minlength=len(names))
     nodes, unique, as_of = len(found.anchor), evidence.unique, evidence.policy.as_of
     kind = evidence.names.kind[:nodes]
     erased = np.zeros(nodes, dtype=bool)
@@ -67,7 +66,7 @@ def _count(evidence: Evidence, found: Assignment) -> dict[str, int]:
     gone = erased & (kind >= unique)
     there, met, is_person = (np.zeros(nodes, dtype=bool) for _ in range(3))
     since = np.full(nodes, NEVER, dtype=np.int64)
-    counts = np.zeros(4, dtype=np.int64)
+    reasons, counts = np.zeros(len(names), dtype=np.int64), np.zeros(4, dtype=np.int64)
     rules = (as_of if isinstance(as_of, int) else NEVER, unique, gone)
     ends = np.cumsum([0, *(len(part.time) for part in evidence.parts)])
     parts = [
@@ -81,7 +80,7 @@ def _count(evidence: Evidence, found: Assignment) -> dict[str, int]:
         for part, (start, stop) in zip(evidence.parts, pairwise(ends), strict=True)
     ]
     for time, codes, person, reason, _ in parts:
-        meet(time, codes, person, reason, *rules, there, met, is_person, since)
+        meet(time, codes, person, reason, *rules, reasons, there, met, is_person, since)
     declared = declared_links(evidence)
     there[declared.a] = there[declared.b] = True
     met[declared.b[kind[declared.a] < unique]] = True
@@ -109,7 +108,10 @@ def _count(evidence: Evidence, found: Assignment) -> dict[str, int]:
 
 def sizes(map: pl.DataFrame, unique: Sequence[str], found: Assignment, numbers: Int64Array) -> pl.DataFrame:
     """Return the figures of :meth:`Identities.sizes`; ``numbers`` are those of the nodes."""
-    counts = np.bincount(found.person + 1, minlength=1)[1:]
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.label_counts import count_events
+
+    counts = count_events(as_array(found.person, np.int32), len(numbers))
     nodes = np.flatnonzero(counts)
     events = pl.DataFrame({"person": numbers[nodes], "events": counts[nodes]})
     used = map.select("person", known=pl.col("kind").is_in(unique), identifier=pl.struct("kind", "id").rle_id())

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from cjm.kernels._jit import kernel
 from cjm.kernels.identity_walks import OWN
 
-__all__ = ["count_labels", "meet"]
+__all__ = ["count_events", "count_labels", "meet"]
 
 Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
@@ -25,14 +25,16 @@ def meet(
     until: int,
     unique: int,
     gone: Flags,
+    reasons: Int64Array,
     there: Flags,
     met: Flags,
     is_person: Flags,
     since: Int64Array,
 ) -> None:
-    """Mark what is on events, and when each person first has one of their own.
+    """Mark what is on events, and when each person first has one of their own; count the reasons.
 
-    Signature: (int64[:], int32[:, :], int32[:], uint8[:], int64, int64, bool[:], bool[:], bool[:], bool[:], int64[:]).
+    Signature: (int64[:], int32[:, :], int32[:], uint8[:], int64, int64, bool[:], int64[:], bool[:], bool[:], bool[:],
+    int64[:]).
 
     Parameters
     ----------
@@ -46,12 +48,15 @@ def meet(
         How many kinds are unique.
     gone : array of bool, shape (nodes,)
         Nodes that count as absent.
+    reasons : array of int64
+        Raised by how many events have each reason, later ones too.
     there, met, is_person : arrays of bool, shape (nodes,)
         Results: nodes on events, those of them that were on one with another of a unique kind, and persons of events.
     since : array of int64, shape (nodes,)
         Lowered to the earliest time of an event of the person that carries a unique identifier.
     """
     for row in range(len(time)):
+        reasons[reason[row]] += 1
         if time[row] > until:
             continue
         carried = 0
@@ -108,3 +113,13 @@ def count_labels(
                 counts[2] += 1
             if time[row] < since[owner]:
                 counts[3] += 1
+
+
+@kernel
+def count_events(person: Int32Array, nodes: int) -> Int64Array:
+    """Return how many events each person has. Signature: (int32[:], int64) -> int64[:]. Negative is nobody."""
+    counts = np.zeros(nodes, dtype=np.int64)
+    for owner in person:
+        if owner >= 0:
+            counts[owner] += 1
+    return counts
