@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -205,19 +205,9 @@ class Analysis:
         self._days.keep_all(journeys, analysed, folder)
         analysed.write(folder / "store")
         stored = cjm.open_journeys(folder / "store")
-        found.parts["journey_events"] = (bucket.frame.collect() for bucket in stored.buckets())
-        found.parts["sessions"] = (bucket.sessions.collect() for bucket in stored.buckets())
-        found.parts["persons"] = (bucket.persons.collect() for bucket in stored.buckets())
-        tied = sum(_tied(bucket) for bucket in stored.buckets())
-        if tied > 0.01 * stored.height:
-            found.warnings.append(
-                f"{tied:,} of {stored.height:,} events share person and time with the one before; their order is "
-                "that of the rows (or of the column that the source names with order)"
-            )
+        found.parts = _tables(stored, found)
         first, last = (datetime.fromtimestamp(us / 1e6, UTC) for us in (stored.start, stored.end))
         found.period = (f"{first:%Y-%m-%dT%H:%M:%SZ}", f"{last:%Y-%m-%dT%H:%M:%SZ}")
-        persons, sessions = (table.select(pl.len()).collect().item() for table in (stored.persons, stored.sessions))
-        found.counts = {"events": stored.height, "persons": persons, "sessions": sessions}
         step.rows_out = stored.height
 
     def _measure(self, folder: Path, found: Found, step: Step) -> None:
@@ -291,10 +281,22 @@ class Analysis:
             found.tables["decisions"] = decided(self._config, found.tables["moments"], self._people, self._work.started)
 
 
-def _tied(bucket: Journeys) -> int:
-    """Return how many events share person and time with the one before."""
-    arrays = bucket.arrays
-    return int(((np.diff(arrays.time) == 0) & (np.diff(arrays.person_row) == 0)).sum())
+def _tables(stored: Journeys, found: Found) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Yield the tables of journeys in parts; tell in the end how much there is, and whether times tie."""
+    found.counts = dict.fromkeys(("events", "persons", "sessions"), 0)
+    tied = 0
+    for bucket in stored.buckets():
+        for name, table in (("events", bucket.frame), ("sessions", bucket.sessions), ("persons", bucket.persons)):
+            part = table.collect()
+            found.counts[name] += part.height
+            yield "journey_events" if name == "events" else name, part
+        arrays = bucket.arrays
+        tied += int(((np.diff(arrays.time) == 0) & (np.diff(arrays.person_row) == 0)).sum())
+    if tied > 0.01 * stored.height:
+        found.warnings.append(
+            f"{tied:,} of {stored.height:,} events share person and time with the one before; their order is "
+            "that of the rows (or of the column that the source names with order)"
+        )
 
 
 def _usable(journeys: Journeys, patterns: dict[str, Pattern], kind: str, found: Found) -> dict[str, Pattern]:
