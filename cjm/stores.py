@@ -17,6 +17,7 @@ __all__ = [
     "check_file",
     "check_size",
     "digest",
+    "hashes_in",
     "mark_of",
     "read_columns",
     "read_manifest",
@@ -69,6 +70,20 @@ def read_manifest(folder: Path, version: int, what: str) -> dict[str, Any]:
     if manifest.pop("checksum", None) != mark_of(manifest):
         raise InputError.at("the manifest is damaged", where=str(folder / _MANIFEST), hint=_again(what))
     return manifest
+
+
+def hashes_in(folder: Path) -> dict[str, str]:
+    """Return the hashes of files by name, as the manifest of a folder says; nothing if there is none."""
+    found: dict[str, str] = {}
+
+    def note(part: dict[str, Any]) -> dict[str, Any]:
+        found.update({name: of["sha256"] for name, of in part.items() if isinstance(of, dict) and "sha256" in of})
+        return part
+
+    path = folder / _MANIFEST
+    if path.is_file():
+        json.loads(path.read_text(), object_hook=note)
+    return found
 
 
 def write_table(path: Path, table: pl.DataFrame, dictionary: Sequence[str] = ()) -> dict[str, Any]:

@@ -30,6 +30,7 @@ _WHAT = "identities"
 _DECLARED = ("a", "b", "since", "until", "source")
 _REFUSED = ("a", "b", "rule", "events")
 _LABELS = ("person", "reason", "known")
+_LABELS_FILE = "labels.arrow"
 
 
 def write_identities(
@@ -71,18 +72,18 @@ def write_identities(
     if clusters:
         tables["nodes"] = tables["nodes"].with_columns(cluster=clusters[0][: len(found.anchor)])
     with new_folder(path) as folder:
-        files = {name: write_table(folder / f"{name}.parquet", table) for name, table in tables.items()}
+        files = {f"{name}.parquet": write_table(folder / f"{name}.parquet", table) for name, table in tables.items()}
         for number, part in enumerate(evidence.parts):
             codes = {f"node {kind}": codes for kind, codes in enumerate(part.codes)}
             columns = pl.DataFrame({"time": part.time, **codes})
-            files[_events(number)] = write_columns(folder / f"{_events(number)}.arrow", columns)
+            files[_events(number)] = write_columns(folder / _events(number), columns)
         labels = pl.DataFrame({name: getattr(found, name) for name in _LABELS})
-        files["labels"] = write_columns(folder / "labels.arrow", labels)
+        files[_LABELS_FILE] = write_columns(folder / _LABELS_FILE, labels)
         write_manifest(folder, {**manifest, "files": files})
 
 
 def _events(number: int) -> str:
-    return f"events-{number:04d}"
+    return f"events-{number:04d}.arrow"
 
 
 def _mark_of(salt: str | bytes) -> int:
@@ -132,10 +133,10 @@ def open_identities(path: str | Path, *, salt: str | bytes | None = None) -> Ide
     )
     parts = []
     for number in range(manifest["parts"]):
-        events = read_columns(folder / f"{_events(number)}.arrow", files[_events(number)], _WHAT)
+        events = read_columns(folder / _events(number), files[_events(number)], _WHAT)
         codes = [events[f"node {kind}"].to_numpy() for kind in range(len(manifest["kinds"]))]
         parts.append(Part(None, events["time"].to_numpy(), np.stack(codes)))
-    labels = read_columns(folder / "labels.arrow", files["labels"], _WHAT)
+    labels = read_columns(folder / _LABELS_FILE, files[_LABELS_FILE], _WHAT)
     evidence = Evidence(
         policy=Policy(**manifest["policy"], salt=salt),
         kinds=tuple(manifest["kinds"]),
@@ -167,5 +168,5 @@ def open_identities(path: str | Path, *, salt: str | bytes | None = None) -> Ide
 
 def _read(folder: Path, name: str, files: Mapping[str, Any]) -> pl.DataFrame:
     path = folder / f"{name}.parquet"
-    check_file(path, files[name], _WHAT)
+    check_file(path, files[path.name], _WHAT)
     return read_table(path, _WHAT)

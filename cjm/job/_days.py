@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 import cjm
-from cjm.errors import CjmError
+from cjm.errors import CjmError, InputError
 from cjm.events import EventLog, File, arrived, files_of, keep, keep_more, open_kept, why_not_kept
 from cjm.files import created
 from cjm.folders import moved
@@ -33,6 +33,7 @@ _EVENTS = "events"
 _HASHES = "inputs.json"
 _TOUCHED = "touched.arrow"
 _ALL = "all"
+_PEOPLE = "people"  # checks its files itself
 
 logger = logging.getLogger("cjm")
 
@@ -146,10 +147,13 @@ class Days:
 
         The persons whom the new events touch are written into the folder of the step.
         """
-        if not self._holds("stitch", said):
+        if not self._holds("stitch", said, but=_PEOPLE):
             return None
         before = self.folder / "stitch"
-        former = cjm.open_identities(before / "people")
+        try:
+            former = cjm.open_identities(before / _PEOPLE)
+        except InputError:  # damaged
+            return None
         tables = {name: pl.read_parquet(before / "tables" / f"{file}.parquet") for name, file in _TABLES.items()}
         people, touched = grown(former, log, arrived(log, work.folder / "load" / _EVENTS), tables)
         found.incremental = {"persons": len(touched)}
@@ -183,10 +187,10 @@ class Days:
         found.incremental = {"persons": len(touched)}
         return journeys_again(before, log, person=person, touched=touched, in_memory=in_memory)
 
-    def _holds(self, step: str, said: Mapping[str, Any]) -> bool:
+    def _holds(self, step: str, said: Mapping[str, Any], but: str | None = None) -> bool:
         """Return whether a step of the run is there from which this one was found to go on."""
         same = "former" in said and plan_in(self.folder).get("plan") == said["former"]
-        return same and intact(self.folder / step, tables=_KEPT[step]) is not None
+        return same and intact(self.folder / step, tables=_KEPT[step], but=but) is not None
 
     def keep_all(self, journeys: Journeys, analysed: Journeys, folder: Path) -> None:
         """Keep the journeys beside those that are analysed, if some events are left out of these."""

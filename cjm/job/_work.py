@@ -17,7 +17,7 @@ import polars as pl
 from cjm.files import created, write_text
 from cjm.folders import new_folder
 from cjm.progress import Step, Steps
-from cjm.stores import digest, mark_of
+from cjm.stores import digest, hashes_in, mark_of
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetWriter
@@ -180,9 +180,7 @@ class Work:
                         frame.rechunk().write_parquet(file)  # chunks would be seen in the file
                 in_parts = _write_parts(folder / "tables", found.parts)
             rest = {key: value for key, value in vars(found).items() if key not in ("tables", "parts")}
-            files = sorted(path for path in folder.rglob("*") if path.is_file())
-            marks = {path.relative_to(folder).as_posix(): digest(path) for path in files}
-            manifest = {**rest, "tables": [*found.tables, *in_parts], "step": asdict(step), "files": marks}
+            manifest = {**rest, "tables": [*found.tables, *in_parts], "step": asdict(step), "files": _hashes(folder)}
             with created(folder / _MANIFEST) as file:
                 file.write(json.dumps(manifest, ensure_ascii=False, indent=2).encode())
         return _stage(self.folder / name, manifest)
@@ -246,6 +244,15 @@ def _write_parts(folder: Path, parts: Iterable[tuple[str, pl.DataFrame]]) -> lis
     return list(tables)
 
 
+def _hashes(folder: Path) -> dict[str, str]:
+    """Return a hash of each file; those of a store stand in its manifest."""
+    told = {inner: hashes_in(inner) for inner in folder.iterdir() if inner.is_dir()}
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): told.get(path.parent, {}).get(path.name) or digest(path) for path in files
+    }
+
+
 def plan_in(folder: Path) -> dict[str, Any]:
     """Return what a run said of its plan in its folder of finished steps; nothing if there is none."""
     try:
@@ -255,7 +262,7 @@ def plan_in(folder: Path) -> dict[str, Any]:
     return held if isinstance(held, dict) else {}
 
 
-def intact(folder: Path, *, tables: Collection[str] | None = None) -> dict[str, Any] | None:
+def intact(folder: Path, *, tables: Collection[str] | None = None, but: str | None = None) -> dict[str, Any] | None:
     """Return the manifest of a finished step, None if a file of it is missing or damaged; its tables are looked at too.
 
     Parameters
@@ -263,13 +270,16 @@ def intact(folder: Path, *, tables: Collection[str] | None = None) -> dict[str, 
     folder : Path
     tables : collection of str, optional
         Those of its tables that must be there. Default: all.
+    but : str, optional
+        A folder in it that is not looked at.
     """
     try:
         manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
         needed = {
             file: mark
             for file, mark in manifest["files"].items()
-            if tables is None or not file.startswith("tables/") or Path(file).stem in tables
+            if (tables is None or not file.startswith("tables/") or Path(file).stem in tables)
+            and Path(file).parts[0] != but
         }
         return manifest if all(digest(folder / file) == mark for file, mark in needed.items()) else None
     except (OSError, ValueError, KeyError):
