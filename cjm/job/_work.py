@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -200,10 +200,11 @@ class Work:
 
 
 class _Grouped:
-    """A table that is written in row groups of one size, however it is cut into parts."""
+    """A table that is written in row groups of one size, however it is cut into parts; ``files`` closes it."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, path: Path, files: ExitStack) -> None:
+        self._file = files.enter_context(created(path))
+        self._files = files
         self._held = pl.DataFrame()
         self._writer: ParquetWriter | None = None
 
@@ -215,11 +216,9 @@ class _Grouped:
             held = held[_GROUP:]
         self._held = held
 
-    def close(self) -> None:
+    def end(self) -> None:
         """Write the rows that are held."""
         self._write(self._held)
-        assert self._writer is not None
-        self._writer.close()
 
     def _write(self, group: pl.DataFrame) -> None:
         import pyarrow.parquet as pq
@@ -227,7 +226,8 @@ class _Grouped:
         rows = group.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())  # chunks would be seen in the file
         if self._writer is None:
             texts = [name for name, dtype in group.schema.items() if dtype == pl.String]
-            self._writer = pq.ParquetWriter(self._file, rows.schema, compression="zstd", use_dictionary=texts)
+            writer = pq.ParquetWriter(self._file, rows.schema, compression="zstd", use_dictionary=texts)
+            self._writer = self._files.enter_context(writer)
         self._writer.write_table(rows, row_group_size=_GROUP)
 
 
@@ -237,10 +237,10 @@ def _write_parts(folder: Path, parts: Iterable[tuple[str, pl.DataFrame]]) -> lis
     with ExitStack() as files:
         for name, part in parts:
             if name not in tables:
-                tables[name] = _Grouped(files.enter_context(created(folder / f"{name}.parquet")))
+                tables[name] = _Grouped(folder / f"{name}.parquet", files)
             tables[name].add(part)
         for table in tables.values():
-            table.close()
+            table.end()
     return list(tables)
 
 
