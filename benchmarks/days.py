@@ -1,11 +1,11 @@
 """A log of many days and one day more: a run that goes on from the former one, and one over everything.
 
-Call: python benchmarks/days.py [--events 1e6 1e7] [--share 0.01] [--csv] [--folder /tmp/somewhere]
+Call: python benchmarks/days.py [--events 1e6 1e7] [--share 0.001 0.01 0.1] [--csv] [--folder /tmp/somewhere]
 
 The log is in two files, ordered by time; the second has the last share of the events. A visitor has one to three
 cookies, and on a third of the visits the customer is known. One process runs over the first file, then over both, then
-over both with nothing kept. Printed are the CPU seconds (user and system, all threads) of each step of the last two,
-whether their tables are the same byte by byte, and the CPU seconds of what the steps do, without their tables.
+over both with nothing kept. Printed are the CPU seconds (user and system, all threads) of each step of the last two
+with its tables, whether these are the same byte by byte, and the CPU seconds of the parts of these steps.
 """
 
 from __future__ import annotations
@@ -97,9 +97,8 @@ def parts(folder: Path, former: Path) -> dict[str, tuple[float, float]]:
     find, people = timed(lambda: cjm.stitch(log))
     sort, _ = timed(lambda: cjm.build_journeys(log, people))
     opened, before = timed(lambda: cjm.open_identities(former / "stitch" / "people"))
-    find_more, (people, persons) = timed(
-        lambda: grown(before, log, arrived(log, folder / ".out.days" / "load" / "events"))
-    )
+    more = arrived(log, folder / ".out.days" / "load" / "events")
+    find_more, (people, persons) = timed(lambda: grown(before, log, more))
     stored = cjm.open_journeys(former / "journeys" / "store")
     sort_more, journeys = timed(lambda: journeys_again(stored, log, people, touched=pl.Series(persons)))
     assert journeys is not None
@@ -116,24 +115,25 @@ def main() -> None:
     """Print a table for each size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=float, nargs="+", default=[1e6])
-    parser.add_argument("--share", type=float, default=0.01, help="of the events, in the new file")
+    parser.add_argument("--share", type=float, nargs="+", default=[0.01], help="of the events, in the new file")
     parser.add_argument("--csv", action="store_true", help="files are CSV instead of Parquet")
     parser.add_argument("--folder", type=Path, default=None, help="where the files go (and are deleted)")
     given = parser.parse_args()
     cjm.progress.time = SimpleNamespace(perf_counter=time.process_time)  # steps in CPU seconds
     print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}")
     print(f"polars {pl.__version__}, numba {numba.__version__}")
-    for events in (20_000, *map(int, given.events)):  # the first compiles
+    sizes = [(int(events), share) for events in given.events for share in given.share]
+    for events, share in ((20_000, 0.01), *sizes):  # the first compiles
         with tempfile.TemporaryDirectory(dir=given.folder) as name:
             folder = Path(name)
-            write_files(events, given.share, folder, csv=given.csv)
+            write_files(events, share, folder, csv=given.csv)
             run(folder, "out")
             shutil.copytree(folder / ".out.days", folder / "former")
             (new,) = folder.glob("new.*")
             shutil.move(new, folder / "log" / new.name)
             more, whole = run(folder, "out"), run(folder, "whole")
             same = digests(folder / "out" / "tables") == digests(folder / "whole" / "tables")
-            print(f"\n{events:,} events, {more['incremental']} of {more['persons']:,} persons")
+            print(f"\n{events:,} events, {share:.1%} of them new: {more['incremental']} of {more['persons']:,} persons")
             print(f"tables the same: {'yes' if same else 'NO'}\n")
             print("| step | whole, CPU s | going on, CPU s | ratio |\n|---|--:|--:|--:|")
             costs = [{step["step"]: step["seconds"] for step in one["steps"]} for one in (whole, more)]

@@ -17,9 +17,12 @@ __all__ = [
     "check_file",
     "check_size",
     "digest",
+    "hashes_in",
     "mark_of",
+    "read_columns",
     "read_manifest",
     "read_table",
+    "write_columns",
     "write_manifest",
     "write_table",
 ]
@@ -69,6 +72,20 @@ def read_manifest(folder: Path, version: int, what: str) -> dict[str, Any]:
     return manifest
 
 
+def hashes_in(folder: Path) -> dict[str, str]:
+    """Return the hashes of files by name, as the manifest of a folder says; nothing if there is none."""
+    found: dict[str, str] = {}
+
+    def note(part: dict[str, Any]) -> dict[str, Any]:
+        found.update({name: of["sha256"] for name, of in part.items() if isinstance(of, dict) and "sha256" in of})
+        return part
+
+    path = folder / _MANIFEST
+    if path.is_file():
+        json.loads(path.read_text(), object_hook=note)
+    return found
+
+
 def write_table(path: Path, table: pl.DataFrame, dictionary: Sequence[str] = ()) -> dict[str, Any]:
     """Write a Parquet file in one row group; return its size and hash, as :func:`check_file` wants them.
 
@@ -105,6 +122,38 @@ def read_table(path: Path, what: str, wanted: Callable[[str], bool] | None = Non
             return cast("pl.DataFrame", pl.from_arrow(file.read(names, use_threads=False)))
     except (OSError, pa.ArrowException) as error:
         raise _damaged(path, what) from error
+
+
+def write_columns(path: Path, table: pl.DataFrame) -> dict[str, Any]:
+    """Write columns of numbers as they are in memory; return the file's size and hash.
+
+    Such an Arrow file is larger than Parquet, but there is nothing to pack or unpack.
+    """
+    import pyarrow as pa
+
+    columns = table.rechunk().to_arrow()
+    with created(path) as file, pa.ipc.new_file(file, columns.schema) as writer:
+        writer.write_table(columns)
+    return {"bytes": path.stat().st_size, "sha256": digest(path)}
+
+
+def read_columns(path: Path, mark: Mapping[str, Any], what: str) -> pl.DataFrame:
+    """Return columns that :func:`write_columns` wrote.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged.
+    """
+    import pyarrow as pa
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise _damaged(path, what) from error
+    if hashlib.sha256(content).hexdigest() != mark["sha256"]:
+        raise _damaged(path, what)
+    return cast("pl.DataFrame", pl.from_arrow(pa.ipc.open_file(pa.py_buffer(content)).read_all()))
 
 
 def check_size(path: Path, mark: Mapping[str, Any], what: str) -> None:

@@ -132,7 +132,7 @@ class Bucket:
         whole = self._whole_map
         if len(self._stuck_names):
             whole = whole.filter(pl.col("person").is_in(pl.Series(self.persons()).implode()))
-        return sizes(whole, self.coded.kinds[: self.coded.unique], self.labels)
+        return sizes(whole, self.coded.kinds[: self.coded.unique], self.found, self.numbers.of)
 
     def counts(self) -> Counter[str]:
         """Return the figures of :meth:`Identities.summary` that add up."""
@@ -141,7 +141,7 @@ class Bucket:
         of_stuck = Counter(persons=persons, persons_anonymous=persons, identifiers=int(stuck.sum()))
         if self.of_stuck:
             return of_stuck
-        whole = Counter(count(self.coded, self.found, self.evidence))
+        whole = Counter(count(self.evidence, self.found, self.coded.stuck))
         whole.subtract(of_stuck)
         return whole
 
@@ -181,7 +181,7 @@ def _problem(log: CodedLog, empty: Evidence, events: pl.DataFrame, apart: Flags)
     nodes = np.flatnonzero(seen[:-1])
     place = np.full(log.nodes + 1, -1, dtype=np.int32)
     place[nodes] = np.arange(len(nodes), dtype=np.int32)
-    names = Names.of(log.texts(nodes), log.kind(nodes))
+    names = Names.of(log.texts(nodes), log.kind(nodes), {})
     evidence = replace(empty, names=names, parts=(Part(None, events["time"].to_numpy(), place[codes]),))
     every = np.arange(len(nodes), dtype=np.int32)
     region = Region(every, np.arange(events.height), np.empty(0, dtype=np.int64), apart[nodes])

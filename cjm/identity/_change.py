@@ -11,6 +11,7 @@ import polars as pl
 
 from cjm.errors import ArgumentError
 from cjm.identifiers import clean_ids
+from cjm.identity._coding import Region
 from cjm.identity._evidence import Evidence, Log
 from cjm.identity._identities import Identities
 from cjm.identity._numbers import hash_ids
@@ -32,14 +33,14 @@ def update(people: Identities, log: Log | None, links: LinkTables | None, consen
     after = before if log is None else before.with_log(log)
     after, nodes = with_consent(with_links(after, tables), consent)
     link = len(before.declared)
-    return changed(people, after, np.concatenate([nodes, after.declared.a[link:], after.declared.b[link:]]))
+    return changed(people, after, np.concatenate([nodes, after.declared.a[link:], after.declared.b[link:]]))[0]
 
 
 def unlink(people: Identities, kind_a: str, id_a: str, kind_b: str, id_b: str) -> Identities:
     """See :meth:`Identities.unlink`."""
     pair = pl.DataFrame({"kind_a": [kind_a], "id_a": [id_a], "kind_b": [kind_b], "id_b": [id_b]})
     after = with_apart(people._evidence, pair)
-    return changed(people, after, after.apart.ravel())
+    return changed(people, after, after.apart.ravel())[0]
 
 
 def erase(people: Identities, kind: str, ids: str | pl.Series) -> Identities:
@@ -61,11 +62,11 @@ def erase(people: Identities, kind: str, ids: str | pl.Series) -> Identities:
         key=key,
         dropped=before.dropped.filter((pl.col("kind") != kind) | ~pl.col("id").is_in(texts.implode())),
     )
-    return changed(replace(people, _numbers=people._numbers.without(fresh)), after, fresh)
+    return changed(replace(people, _numbers=people._numbers.without(fresh)), after, fresh)[0]
 
 
-def changed(people: Identities, after: Evidence, seeds: npt.NDArray[np.integer]) -> Identities:
-    """Make anew what the seeds and new events touch."""
+def changed(people: Identities, after: Evidence, seeds: npt.NDArray[np.integer]) -> tuple[Identities, Region]:
+    """Make anew what the seeds and new events touch; return this part as well."""
     before, found = people._evidence, people._found
     hindsight = after.policy.as_of != "event"
     fixed = np.zeros(len(after.names), dtype=bool)
@@ -77,4 +78,4 @@ def changed(people: Identities, after: Evidence, seeds: npt.NDArray[np.integer])
     cluster = clusters(after, people._clusters[0], fixed, before.events, len(before.declared))
     region = region_of(after, cluster, fixed, np.unique(seeds).astype(np.int32), before.events)
     revised = revise(after, found, region)
-    return Identities._of(after, revised, people._numbers, [cluster], revised.person[region.rows])
+    return Identities._of(after, revised, people._numbers, [cluster], revised.person[region.rows]), region

@@ -14,7 +14,7 @@ from cjm.contracts import TIME
 from cjm.identity._evidence import ALWAYS, NEVER, Declared, Evidence
 from cjm.identity._names import Names
 
-__all__ = ["Coded", "Region", "code", "times"]
+__all__ = ["Coded", "Region", "code", "declared_links", "times"]
 
 Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
@@ -159,9 +159,7 @@ def code(evidence: Evidence, region: Region | None = None) -> Coded:
     if isinstance(as_of, int):
         known = np.searchsorted(time, as_of, side="right")
         time, codes, order = time[:known], codes[:, :known], order[:known]
-    declared = evidence.declared if region is None else evidence.declared.take(region.links)
-    if isinstance(as_of, int) and len(declared):
-        declared = declared.take(declared.since <= as_of)
+    declared = declared_links(evidence, region)
     columns = tuple(number for number in range(len(evidence.kinds)) if codes[number].max(initial=-1) >= 0)
     codes = codes if len(columns) == len(codes) else codes[list(columns)]
     erased = np.zeros(len(evidence.names), dtype=bool)
@@ -172,13 +170,10 @@ def code(evidence: Evidence, region: Region | None = None) -> Coded:
     ):  # an erased shared identifier is gone; a unique one keeps its place, so that nobody takes it
         gone = erased & (kind >= evidence.unique)
         codes = np.where(gone[codes] & (codes >= 0), -1, codes)
-        declared = declared.take(~gone[declared.a] & ~gone[declared.b])
     linking = codes
     if evidence.consent.height:
         allowed = [_allowed(evidence.consent, row, time) for row in codes]
         linking = np.array(allowed, dtype=np.int32).reshape(codes.shape)  # perhaps no column
-        a, b = (_allowed(evidence.consent, side, declared.since) for side in (declared.a, declared.b))
-        declared = declared.take((a >= 0) & (b >= 0))
     stuck = np.zeros(0, dtype=bool)
     if region is not None:
         nodes, stuck = region.nodes, region.stuck
@@ -197,6 +192,22 @@ def code(evidence: Evidence, region: Region | None = None) -> Coded:
         evidence.kinds, evidence.unique, columns, time, order, codes, linking, declared, apart, kind, erased, stuck,
         evidence.names, nodes,
     )  # fmt: skip
+
+
+def declared_links(evidence: Evidence, region: Region | None = None) -> Declared:
+    """Return the declared links that count: not those of erased shared identifiers, or later than is looked at."""
+    links, as_of = evidence.declared, evidence.policy.as_of
+    if region is not None:
+        links = links.take(region.links)
+    if isinstance(as_of, int) and len(links):
+        links = links.take(links.since <= as_of)
+    if len(evidence.erased):
+        gone = evidence.erased[evidence.names.kind[evidence.erased] >= evidence.unique]
+        links = links.take(~np.isin(links.a, gone) & ~np.isin(links.b, gone))
+    if evidence.consent.height:
+        for side in ("a", "b"):
+            links = links.take(_allowed(evidence.consent, getattr(links, side), links.since) >= 0)
+    return links
 
 
 def _rows(evidence: Evidence, region: Region | None) -> tuple[Int64Array, Int32Array, Int64Array]:

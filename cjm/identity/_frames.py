@@ -42,7 +42,8 @@ def known_since(coded: Coded, found: Assignment, mode: str) -> Int64Array:
     """Return the time from which it could be known that each node belongs to its anchor."""
     columns = range(len(coded.columns) if mode == "components" else coded.unique_columns)
     joins = ~found.barred if mode == "components" else ~found.barred & (coded.kind < coded.unique)
-    return since(coded, columns, joins, found.anchor)
+    alone = np.arange(len(joins), dtype=np.int32)
+    return since(coded, columns, joins, np.where(joins, found.anchor, alone))
 
 
 def map_frame(coded: Coded, found: Assignment, numbers: Int64Array, mode: str) -> pl.DataFrame:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from cjm.identity._change import changed
+from cjm.identity._coding import Region
 from cjm.identity._evidence import Log, Part
 from cjm.identity._identities import Identities
+from cjm.identity._patched import patched
 
 __all__ = ["grown"]
 
@@ -27,7 +30,9 @@ class More(Log, Protocol):
         """How many events the source had."""
 
 
-def grown(people: Identities, log: Log, more: Sequence[More]) -> tuple[Identities, Int64Array]:
+def grown(
+    people: Identities, log: Log, more: Sequence[More], tables: Mapping[str, pl.DataFrame] | None = None
+) -> tuple[Identities, Int64Array]:
     """Return what stitching finds in a log that has grown, and the persons whose events are not what they were.
 
     Only the persons whom the new events touch are made anew. Where times tie the order is that of the log: a new event
@@ -41,6 +46,8 @@ def grown(people: Identities, log: Log, more: Sequence[More]) -> tuple[Identitie
         As it is now.
     more : sequence of More
         What is new in each source, in the order of the log.
+    tables : mapping of str to polars.DataFrame, optional
+        ``map``, ``links`` and ``conflicts`` of ``people``: those of the result are made of them.
 
     Returns
     -------
@@ -61,15 +68,24 @@ def grown(people: Identities, log: Log, more: Sequence[More]) -> tuple[Identitie
     for rank, one in enumerate(more):
         after = after.with_log(one)
         after = replace(after, parts=(*after.parts[:-1], replace(after.parts[-1], rank=rank)))
-    found = changed(replace(people, _evidence=replace(evidence, parts=tuple(former))), after, np.empty(0, np.int32))
-    return _in_one(found, log), _touched(people, found)
+    before = replace(people, _evidence=replace(evidence, parts=tuple(former)))
+    found, region = changed(before, after, np.empty(0, np.int32))
+    result = _in_one(found, log)
+    if tables is not None:
+        vars(result).update(patched(found, region, tables))
+    return result, _touched(before, found, region)
 
 
-def _touched(before: Identities, after: Identities) -> Int64Array:
-    rows = len(before._found.person)
-    old, new = (np.append(one._numbers.of, np.int64(-1))[one._found.person] for one in (before, after))
-    other = np.flatnonzero((old != new[:rows]) | (before._found.known != after._found.known[:rows]))
-    persons = np.unique(np.concatenate([old[other], new[other], new[rows:]]))
+def _touched(before: Identities, after: Identities, region: Region) -> Int64Array:
+    rows, first = region.rows, len(before._found.person)
+    of_old = rows[rows < first]
+    old, new = (
+        np.append(one._numbers.of, np.int64(-1))[one._found.person[some]]
+        for one, some in ((before, of_old), (after, rows))
+    )
+    known = before._found.known[of_old] != after._found.known[of_old]
+    other = np.flatnonzero((old != new[: len(old)]) | known)
+    persons = np.unique(np.concatenate([old[other], new[other], new[len(old) :]]))
     return persons[persons >= 0]
 
 
@@ -79,11 +95,16 @@ def _in_one(people: Identities, log: Log) -> Identities:
     parts = evidence.parts
     order = sorted(range(len(parts)), key=lambda number: parts[number].rank)
     ends = np.cumsum([0, *(len(part.time) for part in parts)])
-    rows = np.concatenate([np.arange(ends[number], ends[number + 1]) for number in order])
+
+    def joined(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        if order == sorted(order):
+            return values
+        return np.concatenate([values[ends[number] : ends[number + 1]] for number in order])
+
     whole = Part(
         log,
         np.concatenate([parts[number].time for number in order]),
         np.concatenate([parts[number].codes for number in order], axis=1),
     )
-    found = replace(found, person=found.person[rows], reason=found.reason[rows], known=found.known[rows])
+    found = replace(found, person=joined(found.person), reason=joined(found.reason), known=joined(found.known))
     return Identities(replace(evidence, parts=(whole,)), found, people._numbers, people._clusters)

@@ -254,7 +254,7 @@ class Identities:
         """
         from cjm.identity._summary import count, summary
 
-        counts = count(self._coded, self._in_order, self._evidence)
+        counts = count(self._evidence, self._found)
         return summary(counts | {"conflicts": self.conflicts.height})
 
     def sizes(self) -> pl.DataFrame:
@@ -268,7 +268,7 @@ class Identities:
         """
         from cjm.identity._summary import sizes
 
-        return sizes(self.map, self._evidence.kinds[: self._evidence.unique], self.labels)
+        return sizes(self.map, self._evidence.kinds[: self._evidence.unique], self._found, self._numbers.of)
 
     def explain(self, kind: str, id: str) -> pl.DataFrame:
         """Return the shortest chain of evidence from an identifier to each person whose it is or was.
@@ -371,7 +371,7 @@ class Identities:
         """
         from cjm.identity._store import write_identities
 
-        write_identities(self._evidence, self._found, self._numbers, Path(path))
+        write_identities(self._evidence, self._found, self._numbers, self._clusters, Path(path))
 
 
 def numbered(evidence: Evidence, found: Assignment, numbers: Numbers, persons: npt.NDArray[np.int32]) -> Numbers:

@@ -1,11 +1,14 @@
-"""Identities on disk: Parquet files and a manifest, written whole or not at all."""
+"""Identities on disk: Parquet and Arrow files and a manifest, written whole or not at all."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from cjm.errors import ArgumentError
@@ -16,18 +19,23 @@ from cjm.identity._identities import Identities
 from cjm.identity._merge import Refused
 from cjm.identity._names import Names
 from cjm.identity._numbers import Numbers, hash_ids
-from cjm.stores import check_file, read_manifest, read_table, write_manifest, write_table
+from cjm.stores import check_file, read_columns, read_manifest, read_table, write_columns, write_manifest, write_table
 
 __all__ = ["open_identities", "write_identities"]
+
+Int32Array = npt.NDArray[np.int32]
 
 _VERSION = 2
 _WHAT = "identities"
 _DECLARED = ("a", "b", "since", "until", "source")
 _REFUSED = ("a", "b", "rule", "events")
 _LABELS = ("person", "reason", "known")
+_LABELS_FILE = "labels.arrow"
 
 
-def write_identities(evidence: Evidence, found: Assignment, numbers: Numbers, path: Path) -> None:
+def write_identities(
+    evidence: Evidence, found: Assignment, numbers: Numbers, clusters: Sequence[Int32Array], path: Path
+) -> None:
     """See :meth:`Identities.write`."""
     policy = asdict(evidence.policy)
     salt = policy.pop("salt")
@@ -68,16 +76,21 @@ def write_identities(evidence: Evidence, found: Assignment, numbers: Numbers, pa
         "consent": evidence.consent,
         "dropped": evidence.dropped,
     }
-    start = 0
-    for number, part in enumerate(evidence.parts):
-        rows = slice(start, start + len(part.time))
-        codes = {f"node {kind}": codes for kind, codes in enumerate(part.codes)}
-        labels = {name: getattr(found, name)[rows] for name in _LABELS}
-        tables[f"events-{number:04d}"] = pl.DataFrame({"time": part.time, **codes, **labels})
-        start = rows.stop
+    if clusters:
+        tables["nodes"] = tables["nodes"].with_columns(cluster=clusters[0][: len(found.anchor)])
     with new_folder(path) as folder:
-        files = {name: write_table(folder / f"{name}.parquet", table) for name, table in tables.items()}
+        files = {f"{name}.parquet": write_table(folder / f"{name}.parquet", table) for name, table in tables.items()}
+        for number, part in enumerate(evidence.parts):
+            codes = {f"node {kind}": codes for kind, codes in enumerate(part.codes)}
+            columns = pl.DataFrame({"time": part.time, **codes})
+            files[_events(number)] = write_columns(folder / _events(number), columns)
+        labels = pl.DataFrame({name: getattr(found, name) for name in _LABELS})
+        files[_LABELS_FILE] = write_columns(folder / _LABELS_FILE, labels)
         write_manifest(folder, {**manifest, "files": files})
+
+
+def _events(number: int) -> str:
+    return f"events-{number:04d}.arrow"
 
 
 def _mark_of(salt: str | bytes) -> int:
@@ -119,19 +132,18 @@ def open_identities(path: str | Path, *, salt: str | bytes | None = None) -> Ide
     """
     folder = Path(path).absolute()
     manifest = read_manifest(folder, _VERSION, _WHAT)
-    for name, mark in manifest["files"].items():
-        check_file(folder / f"{name}.parquet", mark, _WHAT)
+    files = manifest["files"]
     if manifest["salt"] != (None if salt is None else _mark_of(salt)):
         raise ArgumentError.at("not the salt that the identities were made with", where="open_identities(salt=...)")
-    nodes, declared, refused, apart, erased = (
-        _read(folder, name) for name in ("nodes", "declared", "refused", "apart", "erased")
+    nodes, declared, refused, apart, erased, consent, dropped = (
+        _read(folder, name, files) for name in ("nodes", "declared", "refused", "apart", "erased", "consent", "dropped")
     )
-    parts, labels = [], []
+    parts = []
     for number in range(manifest["parts"]):
-        events = _read(folder, f"events-{number:04d}")
+        events = read_columns(folder / _events(number), files[_events(number)], _WHAT)
         codes = [events[f"node {kind}"].to_numpy() for kind in range(len(manifest["kinds"]))]
         parts.append(Part(None, events["time"].to_numpy(), np.stack(codes)))
-        labels.append(events.select(_LABELS))
+    labels = read_columns(folder / _LABELS_FILE, files[_LABELS_FILE], _WHAT)
     evidence = Evidence(
         policy=Policy(**manifest["policy"], salt=salt),
         kinds=tuple(manifest["kinds"]),
@@ -141,25 +153,27 @@ def open_identities(path: str | Path, *, salt: str | bytes | None = None) -> Ide
         declared=Declared(*(declared[name].to_numpy() for name in _DECLARED)),
         sources=tuple(manifest["sources"]),
         apart=np.stack([apart["a"].to_numpy(), apart["b"].to_numpy()], axis=1),
-        consent=_read(folder, "consent"),
+        consent=consent,
         erased=erased["node"].to_numpy(),
         marks=erased["mark"].to_numpy(),
         key=bytes.fromhex(manifest["key"]),
-        dropped=_read(folder, "dropped"),
+        dropped=dropped,
         blocked={kind: tuple(texts) for kind, texts in manifest["blocked"].items()},
         ignored=tuple(manifest["ignored"]),
     )
-    rows = pl.concat(labels)
     found = Assignment(
         nodes["anchor"].to_numpy(),
         nodes["barred"].to_numpy(),
         nodes["tripped"].to_numpy(),
         Refused(*(refused[name].to_numpy() for name in _REFUSED)),
-        *(rows[name].to_numpy() for name in _LABELS),
+        *(labels[name].to_numpy() for name in _LABELS),
     )
     of = nodes["number"].to_numpy()
-    return Identities(evidence, found, Numbers(of, np.sort(of[of >= 0])))
+    clusters = [nodes["cluster"].to_numpy()] if "cluster" in nodes.columns else []
+    return Identities(evidence, found, Numbers(of, np.sort(of[of >= 0])), clusters)
 
 
-def _read(folder: Path, name: str) -> pl.DataFrame:
-    return read_table(folder / f"{name}.parquet", _WHAT)
+def _read(folder: Path, name: str, files: Mapping[str, Any]) -> pl.DataFrame:
+    path = folder / f"{name}.parquet"
+    check_file(path, files[path.name], _WHAT)
+    return read_table(path, _WHAT)

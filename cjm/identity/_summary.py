@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from cjm.identity._assignment import REASONS, Assignment
-from cjm.identity._coding import Coded
+from cjm.identity._coding import declared_links
 from cjm.identity._evidence import NEVER, Evidence
-from cjm.identity._frames import present
 
 __all__ = ["count", "sizes", "summary"]
+
+Flags = npt.NDArray[np.bool_]
+Int64Array = npt.NDArray[np.int64]
 
 _MEANINGS = {
     "events": "events in the log",
@@ -49,68 +53,78 @@ def summary(counts: Mapping[str, int]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def count(coded: Coded, found: Assignment, evidence: Evidence) -> dict[str, int]:
+def count(evidence: Evidence, found: Assignment, stuck: Flags | None = None) -> dict[str, int]:
     """Return how many events, persons and identifiers there are, and of what sort.
 
-    The assignment is in the order of ``coded``.
+    Nodes that are ``stuck`` met one of a unique kind, on these events or others.
     """
     from cjm.kernels._jit import as_array
-    from cjm.kernels.identity_walks import OWN, earliest
+    from cjm.kernels.identity_walks import OWN
+    from cjm.kernels.label_counts import count_labels, meet
 
     names = [*REASONS.categories.to_list(), "unidentified"]
-    reasons = np.bincount(found.reason, minlength=len(names))
-    later = evidence.events - len(coded.time)  # what as_of left out
-    reasons[-1] += later
-    persons = np.unique(found.person[found.person >= 0])
-    known = int(np.sum(coded.kind[persons] < coded.unique))
-    shared = coded.kind >= coded.unique
-    met = _met(coded)
-    columns = range(len(coded.columns))
-    unique_columns = columns[: coded.unique_columns]
-    never = (coded.first_code(unique_columns) < 0) & (coded.first_code(columns[coded.unique_columns :]) >= 0)
-    for codes in coded.codes[coded.unique_columns :]:
-        never &= (codes < 0) | ~met[codes]
-    there = present(coded)
-
-    known_person = (found.person >= 0) & (coded.kind[found.person] < coded.unique)
-    own = found.reason == OWN
-    since = np.full(len(coded.kind), NEVER, dtype=np.int64)
-    earliest(as_array(found.person[own], np.int32), as_array(coded.time[own], np.int64), since)
-    before = known_person & (coded.time < since[found.person])
+    nodes, unique, as_of = len(found.anchor), evidence.unique, evidence.policy.as_of
+    kind = evidence.names.kind[:nodes]
+    erased = np.zeros(nodes, dtype=bool)
+    erased[evidence.erased] = True
+    gone = erased & (kind >= unique)
+    there, met, is_person = (np.zeros(nodes, dtype=bool) for _ in range(3))
+    since = np.full(nodes, NEVER, dtype=np.int64)
+    reasons, counts = np.zeros(len(names), dtype=np.int64), np.zeros(4, dtype=np.int64)
+    rules = (as_of if isinstance(as_of, int) else NEVER, unique, gone)
+    ends = np.cumsum([0, *(len(part.time) for part in evidence.parts)])
+    parts = [
+        (
+            as_array(part.time, np.int64),
+            as_array(part.codes, np.int32),
+            as_array(found.person[start:stop], np.int32),
+            as_array(found.reason[start:stop], np.uint8),
+            as_array(found.known[start:stop], np.int64),
+        )
+        for part, (start, stop) in zip(evidence.parts, pairwise(ends), strict=True)
+    ]
+    for time, codes, person, reason, _ in parts:
+        meet(time, codes, person, reason, *rules, reasons, there, met, is_person, since)
+    declared = declared_links(evidence)
+    there[declared.a] = there[declared.b] = True
+    met[declared.b[kind[declared.a] < unique]] = True
+    if stuck is not None:
+        met |= stuck
+    is_known = is_person & (kind < unique)
+    for time, codes, person, _, known in parts:
+        count_labels(time, codes, person, known, *rules, met, is_known, since, counts)
+    there &= ~erased
+    never, after, later, before = map(int, counts)
+    persons, known_persons = int(is_person.sum()), int(is_known.sum())
     return {
         "events": evidence.events,
         **{f"events_{name}": int(count) for name, count in zip(names, reasons, strict=True)},
-        "events_never_known": int(never.sum()),
-        "events_known_before": int(own.sum()),
-        "events_known_after": int(known_person.sum()),
-        "events_known_later": int(np.sum(known_person & (found.known > coded.time))),
-        "events_before_registration": int(before.sum()),
-        "persons": len(persons),
-        "persons_known": known,
-        "persons_anonymous": len(persons) - known,
+        "events_never_known": never,
+        "events_known_before": int(reasons[OWN]),
+        "events_known_after": after,
+        "events_known_later": later,
+        "events_before_registration": before,
+        "persons": persons,
+        "persons_known": known_persons,
+        "persons_anonymous": persons - known_persons,
         "identifiers": int(there.sum()),
-        "identifiers_never_known": int(np.sum(there & shared & ~met)),
+        "identifiers_never_known": int(np.sum(there & (kind >= unique) & ~met)),
     }
 
 
-def _met(coded: Coded) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Return which nodes were seen with one of a unique kind; who is stuck was."""
-    met = coded.stuck.copy()
-    for column in range(coded.unique_columns):
-        for other in coded.codes:
-            if other is not coded.codes[column]:
-                met[other[(coded.codes[column] >= 0) & (other >= 0)]] = True
-    a, b = coded.declared.a, coded.declared.b
-    met[b[coded.kind[a] < coded.unique]] = True
-    return met
+def sizes(map: pl.DataFrame, unique: Sequence[str], found: Assignment, numbers: Int64Array) -> pl.DataFrame:
+    """Return the figures of :meth:`Identities.sizes`; ``numbers`` are those of the nodes."""
+    from cjm.kernels._jit import as_array
+    from cjm.kernels.label_counts import count_events
 
-
-def sizes(map: pl.DataFrame, unique: Sequence[str], labels: pl.DataFrame) -> pl.DataFrame:
-    """Return the figures of :meth:`Identities.sizes`."""
-    events = labels.drop_nulls("person").group_by("person").agg(events=pl.len().cast(pl.Int64))
+    counts = count_events(as_array(found.person, np.int32), len(numbers))
+    nodes = np.flatnonzero(counts)
+    events = pl.DataFrame({"person": numbers[nodes], "events": counts[nodes]})
+    used = map.select("person", known=pl.col("kind").is_in(unique), identifier=pl.struct("kind", "id").rle_id())
     persons = (
-        map.group_by("person")
-        .agg(identifiers=pl.struct("kind", "id").n_unique().cast(pl.Int64), known=pl.col("kind").is_in(unique).any())
+        used.unique()
+        .group_by("person")
+        .agg(identifiers=pl.len().cast(pl.Int64), known=pl.col("known").any())
         .join(events, on="person", how="left")
     )
     return (

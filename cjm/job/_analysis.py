@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -200,11 +200,10 @@ class Analysis:
             self._stitch_in_buckets(folder, found, step)
             return
         grown = self._days.people(self._log, self._work, self.incremental, folder, found)
-        if grown is not None:
-            self._identities = grown
-        self._identities.write(folder / "people")
-        people = replace(self._identities)  # what it keeps of its tables goes with it
-        found.parts = {"identity_map": [people.map], "links": [people.links]}
+        people = self._identities if grown is None else grown
+        self._identities = replace(people)  # what the other keeps of its tables goes with it
+        people.write(folder / "people")
+        found.parts = [("identity_map", people.map), ("links", people.links)]
         found.tables["conflicts"] = people.conflicts
         found.tables["identity_summary"] = people.summary()
         found.tables["identity_sizes"] = people.sizes()
@@ -222,7 +221,8 @@ class Analysis:
             stale=identity.stale,
             most=self._stitched_at_once,
         )
-        found.parts = {"identity_map": told.map, "links": told.links}
+        tables = {"identity_map": told.map, "links": told.links}
+        found.parts = ((name, part) for name, table in tables.items() for part in table)
         found.tables["conflicts"] = told.conflicts
         found.tables["identity_summary"] = told.summary
         found.tables["identity_sizes"] = told.sizes
@@ -255,19 +255,9 @@ class Analysis:
         self._days.keep_all(journeys, analysed, folder)
         analysed.write(folder / "store")
         stored = cjm.open_journeys(folder / "store")
-        found.parts["journey_events"] = (bucket.frame.collect() for bucket in stored.buckets())
-        found.parts["sessions"] = (bucket.sessions.collect() for bucket in stored.buckets())
-        found.parts["persons"] = (bucket.persons.collect() for bucket in stored.buckets())
-        tied = sum(_tied(bucket) for bucket in stored.buckets())
-        if tied > 0.01 * stored.height:
-            found.warnings.append(
-                f"{tied:,} of {stored.height:,} events share person and time with the one before; their order is "
-                "that of the rows (or of the column that the source names with order)"
-            )
+        found.parts = _tables(stored, found)
         first, last = (datetime.fromtimestamp(us / 1e6, UTC) for us in (stored.start, stored.end))
         found.period = (f"{first:%Y-%m-%dT%H:%M:%SZ}", f"{last:%Y-%m-%dT%H:%M:%SZ}")
-        persons, sessions = (table.select(pl.len()).collect().item() for table in (stored.persons, stored.sessions))
-        found.counts = {"events": stored.height, "persons": persons, "sessions": sessions}
         step.rows_out = stored.height
 
     def _measure(self, folder: Path, found: Found, step: Step) -> None:
@@ -341,10 +331,22 @@ class Analysis:
             found.tables["decisions"] = decided(self._config, found.tables["moments"], self._people, self._work.started)
 
 
-def _tied(bucket: Journeys) -> int:
-    """Return how many events share person and time with the one before."""
-    arrays = bucket.arrays
-    return int(((np.diff(arrays.time) == 0) & (np.diff(arrays.person_row) == 0)).sum())
+def _tables(stored: Journeys, found: Found) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Yield the tables of journeys in parts; tell in the end how much there is, and whether times tie."""
+    found.counts = dict.fromkeys(("events", "persons", "sessions"), 0)
+    tied = 0
+    for bucket in stored.buckets():
+        for name, table in (("events", bucket.frame), ("sessions", bucket.sessions), ("persons", bucket.persons)):
+            part = table.collect()
+            found.counts[name] += part.height
+            yield "journey_events" if name == "events" else name, part
+        arrays = bucket.arrays
+        tied += int(((np.diff(arrays.time) == 0) & (np.diff(arrays.person_row) == 0)).sum())
+    if tied > 0.01 * stored.height:
+        found.warnings.append(
+            f"{tied:,} of {stored.height:,} events share person and time with the one before; their order is "
+            "that of the rows (or of the column that the source names with order)"
+        )
 
 
 def _usable(journeys: Journeys, patterns: dict[str, Pattern], kind: str, found: Found) -> dict[str, Pattern]:

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 import cjm
-from cjm.errors import CjmError
+from cjm.errors import CjmError, InputError
 from cjm.events import EventLog, File, arrived, files_of, keep, keep_more, open_kept, why_not_kept
 from cjm.files import created
 from cjm.folders import moved
@@ -27,11 +27,13 @@ from cjm.stores import digest, mark_of
 
 __all__ = ["Days"]
 
-_KEPT = ("load", "stitch", "journeys")  # steps
+_TABLES = {"map": "identity_map", "links": "links", "conflicts": "conflicts"}
+_KEPT = {"load": (), "stitch": tuple(_TABLES.values()), "journeys": ()}  # steps, and those of their tables
 _EVENTS = "events"
 _HASHES = "inputs.json"
 _TOUCHED = "touched.arrow"
 _ALL = "all"
+_PEOPLE = "people"  # checks its files itself
 
 logger = logging.getLogger("cjm")
 
@@ -117,7 +119,7 @@ class Days:
         former = held.get("given", {})
         if _rules(former) != _rules(self._plan):
             return "the configuration, a table of rules or a version of a library has changed"
-        if held["plan"] != mark_of(former) or intact(self.folder / "load", tables=False) is None:
+        if held["plan"] != mark_of(former) or intact(self.folder / "load", tables=()) is None:
             return "what the former run kept is damaged"
         known = self._former_hashes()
         new = {}
@@ -145,11 +147,16 @@ class Days:
 
         The persons whom the new events touch are written into the folder of the step.
         """
-        stored = self.folder / "stitch" / "people"
-        if not self._holds("stitch", said) or not stored.exists():  # a run stitched them bucket by bucket
+        before = self.folder / "stitch"
+        stored = before / _PEOPLE
+        if not self._holds("stitch", said, but=_PEOPLE) or not stored.exists():  # a run stitched them bucket by bucket
             return None
-        former = cjm.open_identities(stored)
-        people, touched = grown(former, log, arrived(log, work.folder / "load" / _EVENTS))
+        try:
+            former = cjm.open_identities(stored)
+        except InputError:  # damaged
+            return None
+        tables = {name: pl.read_parquet(before / "tables" / f"{file}.parquet") for name, file in _TABLES.items()}
+        people, touched = grown(former, log, arrived(log, work.folder / "load" / _EVENTS), tables)
         found.incremental = {"persons": len(touched)}
         with created(folder / _TOUCHED) as file:
             pl.DataFrame({"person": touched}).write_ipc(file)
@@ -181,10 +188,10 @@ class Days:
         found.incremental = {"persons": len(touched)}
         return journeys_again(before, log, person=person, touched=touched, in_memory=in_memory)
 
-    def _holds(self, step: str, said: Mapping[str, Any]) -> bool:
+    def _holds(self, step: str, said: Mapping[str, Any], but: str | None = None) -> bool:
         """Return whether a step of the run is there from which this one was found to go on."""
         same = "former" in said and plan_in(self.folder).get("plan") == said["former"]
-        return same and intact(self.folder / step, tables=False) is not None
+        return same and intact(self.folder / step, tables=_KEPT[step], but=but) is not None
 
     def keep_all(self, journeys: Journeys, analysed: Journeys, folder: Path) -> None:
         """Keep the journeys beside those that are analysed, if some events are left out of these."""
@@ -198,8 +205,12 @@ class Days:
             shutil.rmtree(self.folder, ignore_errors=True)
             return
         for step in work.folder.iterdir():
-            if step.is_dir():
-                shutil.rmtree(step / "tables" if step.name in _KEPT else step, ignore_errors=True)
+            if step.is_dir() and step.name not in _KEPT:
+                shutil.rmtree(step, ignore_errors=True)
+        for name, tables in _KEPT.items():
+            for path in (work.folder / name / "tables").glob("*.parquet"):
+                if path.stem not in tables:
+                    path.unlink()
         moved(work.folder, self.folder)
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from cjm.files import created, write_text
 from cjm.folders import new_folder
 from cjm.progress import Step, Steps
-from cjm.stores import digest, mark_of
+from cjm.stores import digest, hashes_in, mark_of
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetWriter
 
 __all__ = ["Found", "Stage", "TableFiles", "Work", "fixed_time", "work_folder"]
 
@@ -43,8 +46,9 @@ class Found:
     ----------
     tables : dict of str to polars.DataFrame
         Tables that go to disk and into the report.
-    parts : dict of str to iterable of polars.DataFrame
-        The same for tables that need not fit into memory, part by part.
+    parts : iterable of tuple of str and polars.DataFrame
+        The same for tables that need not fit into memory: name and next part, in any order of tables. The rest of what
+        was found is complete when all parts were asked for.
     counts : dict of str to int
         Events, persons, sessions.
     period : tuple of str
@@ -58,7 +62,7 @@ class Found:
     """
 
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
-    parts: dict[str, Iterable[pl.DataFrame]] = field(default_factory=dict)
+    parts: Iterable[tuple[str, pl.DataFrame]] = ()
     counts: dict[str, int] = field(default_factory=dict)
     period: tuple[str, str] | None = None
     notes: list[str] = field(default_factory=list)
@@ -170,17 +174,13 @@ class Work:
         with new_folder(self.folder / name) as folder:
             with steps.step(name, rows_in()) as step:
                 fill(folder, found, step)
-            (folder / "tables").mkdir()
-            for table, frame in found.tables.items():
-                with created(folder / "tables" / f"{table}.parquet") as file:
-                    frame.rechunk().write_parquet(file)  # chunks would be seen in the file
-            for table, parts in found.parts.items():
-                with created(folder / "tables" / f"{table}.parquet") as file:
-                    _write_parts(file, parts)
+                (folder / "tables").mkdir()
+                for table, frame in found.tables.items():
+                    with created(folder / "tables" / f"{table}.parquet") as file:
+                        frame.rechunk().write_parquet(file)  # chunks would be seen in the file
+                in_parts = _write_parts(folder / "tables", found.parts)
             rest = {key: value for key, value in vars(found).items() if key not in ("tables", "parts")}
-            files = sorted(path for path in folder.rglob("*") if path.is_file())
-            marks = {path.relative_to(folder).as_posix(): digest(path) for path in files}
-            manifest = {**rest, "tables": [*found.tables, *found.parts], "step": asdict(step), "files": marks}
+            manifest = {**rest, "tables": [*found.tables, *in_parts], "step": asdict(step), "files": _hashes(folder)}
             with created(folder / _MANIFEST) as file:
                 file.write(json.dumps(manifest, ensure_ascii=False, indent=2).encode())
         return _stage(self.folder / name, manifest)
@@ -199,26 +199,58 @@ class Work:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _write_parts(file: BinaryIO, parts: Iterable[pl.DataFrame]) -> None:
-    """Write a table in row groups of one size, however it is cut into parts."""
-    import pyarrow.parquet as pq
+class _Grouped:
+    """A table that is written in row groups of one size, however it is cut into parts; ``files`` closes it."""
 
-    groups = (part.to_arrow(compat_level=pl.CompatLevel.oldest()) for part in _regrouped(parts))
-    first = next(groups)
-    with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
-        for group in itertools.chain([first], groups):
-            writer.write_table(group, row_group_size=_GROUP)
+    def __init__(self, path: Path, files: ExitStack) -> None:
+        self._file = files.enter_context(created(path))
+        self._files = files
+        self._held = pl.DataFrame()
+        self._writer: ParquetWriter | None = None
 
-
-def _regrouped(parts: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Cut parts anew, into ``_GROUP`` rows each but the last, one chunk each: chunks would be seen in the file."""
-    held = pl.DataFrame()
-    for part in parts:
-        held = part if held.is_empty() else pl.concat([held, part])
+    def add(self, part: pl.DataFrame) -> None:
+        """Take the next part; the last rows are held until it is known that there are more."""
+        held = part if self._held.is_empty() else pl.concat([self._held, part])
         while held.height > _GROUP:
-            yield held[:_GROUP].rechunk()
+            self._write(held[:_GROUP])
             held = held[_GROUP:]
-    yield held.rechunk()
+        self._held = held
+
+    def end(self) -> None:
+        """Write the rows that are held."""
+        self._write(self._held)
+
+    def _write(self, group: pl.DataFrame) -> None:
+        import pyarrow.parquet as pq
+
+        rows = group.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())  # chunks would be seen in the file
+        if self._writer is None:
+            texts = [name for name, dtype in group.schema.items() if dtype == pl.String]
+            writer = pq.ParquetWriter(self._file, rows.schema, compression="zstd", use_dictionary=texts)
+            self._writer = self._files.enter_context(writer)
+        self._writer.write_table(rows, row_group_size=_GROUP)
+
+
+def _write_parts(folder: Path, parts: Iterable[tuple[str, pl.DataFrame]]) -> list[str]:
+    """Write tables that come in parts; return their names."""
+    tables: dict[str, _Grouped] = {}
+    with ExitStack() as files:
+        for name, part in parts:
+            if name not in tables:
+                tables[name] = _Grouped(folder / f"{name}.parquet", files)
+            tables[name].add(part)
+        for table in tables.values():
+            table.end()
+    return list(tables)
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """Return a hash of each file; those of a store stand in its manifest."""
+    told = {inner: hashes_in(inner) for inner in folder.iterdir() if inner.is_dir()}
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): told.get(path.parent, {}).get(path.name) or digest(path) for path in files
+    }
 
 
 def plan_in(folder: Path) -> dict[str, Any]:
@@ -230,19 +262,26 @@ def plan_in(folder: Path) -> dict[str, Any]:
     return held if isinstance(held, dict) else {}
 
 
-def intact(folder: Path, *, tables: bool = True) -> dict[str, Any] | None:
+def intact(folder: Path, *, tables: Collection[str] | None = None, but: str | None = None) -> dict[str, Any] | None:
     """Return the manifest of a finished step, None if a file of it is missing or damaged; its tables are looked at too.
 
     Parameters
     ----------
     folder : Path
-    tables : bool
-        Whether its tables must be there.
+    tables : collection of str, optional
+        Those of its tables that must be there. Default: all.
+    but : str, optional
+        A folder in it that is not looked at.
     """
     try:
         manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-        files = {file: mark for file, mark in manifest["files"].items() if tables or not file.startswith("tables/")}
-        return manifest if all(digest(folder / file) == mark for file, mark in files.items()) else None
+        needed = {
+            file: mark
+            for file, mark in manifest["files"].items()
+            if (tables is None or not file.startswith("tables/") or Path(file).stem in tables)
+            and Path(file).parts[0] != but
+        }
+        return manifest if all(digest(folder / file) == mark for file, mark in needed.items()) else None
     except (OSError, ValueError, KeyError):
         return None
 

@@ -172,7 +172,8 @@ def _pieces(
     for bucket in journeys.buckets():
         arrays = bucket.arrays
         attributes = pl.DataFrame([_renumbered(bucket.attribute(name), used.get(name)) for name in journeys.schema])
-        wanted = np.arange(0, max(bucket.height, 1), bucket_events)
+        count = max(-(-bucket.height // bucket_events), 1)
+        wanted = np.arange(count) * bucket.height // count
         cuts = np.append(np.unique(np.searchsorted(arrays.offsets[:-1], wanted)), len(arrays.person))
         for first, stop in pairwise(cuts):
             if stop > first or bucket.height == 0:

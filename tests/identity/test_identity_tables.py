@@ -227,6 +227,13 @@ def test_junk_in_tables_links_nothing_and_is_counted():
     ]
 
 
+def test_consent_of_both_ends_of_declared_links():
+    log = log_of([(1, {"cookie": "k"}), (2, {"cookie": "l"}), (3, {"cookie": "m"})], KINDS)
+    links = links_of(*(("customer", text, "cookie", cookie) for text, cookie in zip("123", "klm", strict=True)))
+    people = stitch(log, links=links, consent=consent_of(("customer", "1", 0, 0), ("cookie", "m", 0, 0)))
+    assert labels(people) == [("anonymous", "cookie k"), ("live", "customer 2"), ("anonymous", "cookie m")]
+
+
 def test_without_consent_events_stay_with_their_identifier():
     rows = [(0, {"cookie": "k", "customer": "a"}), (2, {"cookie": "k"}), (6, {"cookie": "k"})]
     log = log_of(rows, KINDS)

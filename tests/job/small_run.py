@@ -214,21 +214,17 @@ def run_races(folder: Path, races: int, seed: int) -> int:
 
     Raises AssertionError if the output differs from that of an undisturbed run, or a process has another exit code.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cjm.cli", "cjm.job._run"])
+    path = str(small_run(folder))
     out = folder / "out"
-    arguments = ["run", str(small_run(folder))]
     chance = random.Random(seed)
-    alone = context.Process(target=call_main, args=(arguments,))
-    alone.start()
-    alone.join()
+    _duration(path)
     expected = digests(out)
     turned_away = 0
     for _ in range(races):
-        runners = [context.Process(target=call_main, args=(arguments,)) for _ in range(2)]
-        for runner in runners:
-            runner.start()
-            time.sleep(chance.uniform(0, 0.2))
+        runners = []
+        for _ in range(2):
+            runners.append(started("run", path))
+            time.sleep(chance.uniform(0, 0.1))
         for runner in runners:
             runner.join()
         codes = sorted(runner.exitcode or 0 for runner in runners)

@@ -19,6 +19,13 @@ from cjm import job
 ECOM = Path(__file__).parents[3] / "shared" / "data" / "events" / "retentioneering_ecom_synthetic.csv.gz"
 
 
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what takes half of a small run: the pages of the report, and collecting garbage after each step."""
+    monkeypatch.setattr("cjm.job._run.render", lambda *_: "report")
+    monkeypatch.setattr("cjm.job._analysis.give_back", lambda: None)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return a folder with a configuration and a first day."""
@@ -105,6 +112,9 @@ def test_when_all_files_are_read(folder: Path, caplog: pytest.LogCaptureFixture)
     content[len(content) // 2] ^= 1
     stored.write_bytes(content)
     assert why() == "what the former run kept is damaged"
+    labels = folder / ".out.days" / "stitch" / "people" / "labels.arrow"
+    labels.write_bytes(labels.read_bytes()[:-1])
+    assert run_both(folder) == {"files": 0}  # and nothing of its persons
 
 
 @pytest.mark.parametrize(

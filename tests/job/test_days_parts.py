@@ -67,7 +67,7 @@ def same_journeys(ours: Journeys, theirs: Journeys) -> None:
     bucket_events=st.sampled_from([7, 1_000]),
     rules=st.booleans(),
 )
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_days_are_as_one(seed: int, days: list[tuple[int, int]], mode: str, bucket_events: int, rules: bool) -> None:
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
 import sys
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from pathlib import Path
 
 import polars as pl
@@ -78,22 +77,31 @@ def test_the_limit_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert digests(tmp_path / "out") == whole
 
 
-def test_a_table_in_parts_is_the_same_however_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_in_parts_is_the_same_however_it_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_work, "_GROUP", 200_000)  # several pages
     numbers = pl.Series("number", range(300_000)).hash(1)
     table = pl.DataFrame([numbers, (numbers % 97).cast(pl.String).alias("text"), (numbers / 7).alias("half")])
     table = table.with_columns(half=pl.when(pl.col("number") % 5 > 0).then("half"))
     written = []
-    for cuts in ([], [200_000], [63_360, 64_097, 127_646, 191_143], list(range(1_001, 300_000, 1_001))):
-        file = io.BytesIO()
+    for number, cuts in enumerate(
+        ([], [200_000], [63_360, 64_097, 127_646, 191_143], list(range(1_001, 300_000, 1_001)))
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
         parts = [table[first:stop] for first, stop in pairwise([0, *cuts, table.height])]
-        _work._write_parts(file, parts)
-        written.append(file.getvalue())
+        few = [("few", part.head(3)) for part in parts[:5]]
+        many = (("many", part) for part in parts)
+        mixed = [one for pair in zip_longest(many, few) for one in pair if one is not None]
+        assert sorted(_work._write_parts(folder, [*mixed, ("none", table.clear()), ("none", table.clear())])) == [
+            "few",
+            "many",
+            "none",
+        ]
+        assert pl.read_parquet(folder / "few.parquet").equals(pl.concat([part for _, part in few]))
+        assert pl.read_parquet(folder / "none.parquet").equals(table.clear())
+        written.append((folder / "many.parquet").read_bytes())
     assert pl.read_parquet(written[0]).equals(table)
     assert set(written) == {written[0]}
-    nothing = io.BytesIO()
-    _work._write_parts(nothing, [table.clear(), table.clear()])
-    assert pl.read_parquet(nothing.getvalue()).equals(table.clear())
 
 
 @pytest.mark.parametrize(("text", "size"), [("4GB", 4 * 10**9), ("1.5 GB", 1_500_000_000), ("800MB", 800_000_000)])
