@@ -10,7 +10,7 @@ demo: .venv/run  ## install into .venv and run the main job on the embedded samp
 
 test: .venv/dev lint types  ## install into .venv, then lint, types, tests, notebooks
 	CJM_SCREENSHOTS=screenshots $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
-	$(BIN)/python -m pytest --nbmake notebooks -p no:cacheprovider
+	$(BIN)/python -m pytest --nbmake notebooks -p no:cacheprovider -n 2
 
 coverage: .venv/dev  ## the tests once more, with the lines that none of them reaches
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term-missing:skip-covered

@@ -58,9 +58,9 @@ def dissolved(coded: Coded, merged: Merged) -> tuple[Merged, Flags]:
     """
     anchor, refused = merged.anchor, merged.refused
     theirs = np.zeros(len(anchor), dtype=bool)
+    if not coded.erased.any():
+        return merged, theirs
     theirs[anchor[coded.erased]] = True
     theirs = theirs[anchor]
-    if not theirs.any():
-        return merged, theirs
     stays = ~theirs[refused.a] & ~theirs[refused.b]
     return Merged(np.where(theirs, np.arange(len(anchor), dtype=np.int32), anchor), refused.take(stays)), theirs
