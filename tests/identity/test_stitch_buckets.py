@@ -20,10 +20,12 @@ from cjm.errors import ArgumentError, InputError
 from cjm.identity import StoredLabels, _clusters, _coded_log, _numbers, _table_parts, stitch_in_buckets
 
 KINDS = ("customer", "card", "cookie", "device")
-RARE = st.sampled_from([None, None, "1", "2", "3", "4"])
-IDS = st.sampled_from([None, "1", "2", "3", "ž", "long enough not to lie in a view"])
+CUSTOMERS = st.sampled_from([None, None, None, "1", "2", "3", "4", "5"])
+COOKIES = st.sampled_from([None, "ž", "kiosk", "kiosk", "long enough not to lie in a view"])
+DEVICES = st.sampled_from([None, *"12345678"])
 ROW = st.tuples(
-    st.integers(0, 12), st.fixed_dictionaries({"customer": RARE, "card": RARE, "cookie": IDS, "device": IDS})
+    st.integers(0, 12),
+    st.fixed_dictionaries({"customer": CUSTOMERS, "card": CUSTOMERS, "cookie": COOKIES, "device": DEVICES}),
 )
 POLICIES = st.sampled_from(
     [
@@ -92,8 +94,17 @@ def test_buckets_change_nothing(
 def test_a_kiosk_stands_in_every_bucket(mode: str) -> None:
     kiosk = [(at, {"customer": f"c{at % 9}", "cookie": "kiosk"}) for at in range(0, 40, 2)]
     alone = [(at, {"cookie": "kiosk", "device": f"d{at % 4}" if at % 3 else "also a kiosk"}) for at in range(1, 40, 2)]
-    home = [(at, {"customer": f"c{at % 9}", "device": "also a kiosk"}) for at in range(50, 60)]
-    assert_same(log_of([*kiosk, *alone, *home], KINDS), 5, unique="customer", mode=mode)
+    home = [(at, {"customer": f"c{at % 4}", "device": f"d{at % 4}"}) for at in range(20, 24)]
+    office = [(at, {"customer": f"c{at % 9}", "device": "also a kiosk"}) for at in range(50, 60)]
+    assert_same(log_of([*kiosk, *alone, *home, *office], KINDS), 5, unique="customer", mode=mode)
+
+
+@pytest.mark.parametrize("mode", ["device split", "components"])
+def test_a_card_of_many_customers_stays_in_one_bucket(mode: str) -> None:
+    shared = [(at, {"customer": f"c{at}", "card": "of many"}) for at in range(8)]
+    alone = [(at, {"card": "of many", "cookie": f"k{at % 8}"}) for at in range(8, 24)]
+    after = [(at, {"cookie": f"k{at % 8}"}) for at in range(30, 38)]
+    assert_same(log_of([*shared, *alone, *after], KINDS), 3, unique=("customer", "card"), mode=mode)
 
 
 def test_sources_have_kinds_of_their_own() -> None:
