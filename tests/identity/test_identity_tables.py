@@ -247,6 +247,7 @@ def test_without_consent_events_stay_with_their_identifier():
     assert_frame_equal(always.update(consent=consent_of(("cookie", "k", 0, 0))).labels, never.labels)
     joined = stitch(log, mode="components", consent=consent_of(("cookie", "k", None, 5)))
     assert [who for _, who in labels(joined)] == [a, a, k]
+    assert joined.sizes().rows() == [(2, 1, 1, 2)]  # the cookie alone is in no row of the map
 
 
 def test_a_chain_explains_and_unlinking_ends_it():
