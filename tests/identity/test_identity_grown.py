@@ -50,6 +50,7 @@ def policies(draw: st.DrawFn) -> dict[str, Any]:
         "unique": draw(st.sampled_from([("customer",), ("customer", "card")])),
         "max_per_person": draw(st.sampled_from([1, 2, None])),
         "max_size": draw(st.sampled_from([3, None])),
+        "blocked": draw(st.sampled_from([None, {"cookie": ["k0"], "card": ["ż1"]}])),
         "as_of": draw(st.sampled_from(["end", datetime(1970, 1, 2, 6, tzinfo=UTC)])),
     }
     if found["mode"] == "device split":
