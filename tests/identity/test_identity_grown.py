@@ -61,7 +61,7 @@ def policies(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(seed=st.integers(0, 2**32), sources=st.integers(1, 3), policy=policies())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_days_are_mended_as_one(seed: int, sources: int, policy: dict[str, Any]) -> None:
     chance = random.Random(seed)
     days = [[events(chance, chance.randrange(1, most)) for _ in range(sources)] for most in (16, 4, 4)]
