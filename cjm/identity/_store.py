@@ -25,7 +25,7 @@ __all__ = ["open_identities", "write_identities"]
 
 Int32Array = npt.NDArray[np.int32]
 
-_VERSION = 2
+_VERSION = 3  # not one that stored journeys have: a folder of the other kind is refused
 _WHAT = "identities"
 _DECLARED = ("a", "b", "since", "until", "source")
 _REFUSED = ("a", "b", "rule", "events")

@@ -300,6 +300,8 @@ def test_what_was_stored_goes_on_as_if_it_had_not_been(tmp_path):
     told = str([pl.read_parquet(path).rows() for path in (tmp_path / "people").glob("*.parquet")])
     assert "long name 1" in told
     assert "long name 2" not in told
+    with pytest.raises(InputError, match="not stored by format version"):
+        cjm.open_journeys(tmp_path / "people")
     for path in list((tmp_path / "people").iterdir()):
         whole = path.read_bytes()
         path.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
