@@ -46,16 +46,17 @@ def patched(people: Identities, region: Region, former: Mapping[str, pl.DataFram
     local = _local(found, around, coded, wanted)
     ids = pl.DataFrame(names_of(coded, np.flatnonzero(wanted[around.nodes]))).to_struct().implode()
 
-    def mended(name: str, fresh: pl.DataFrame, *ends: str) -> pl.DataFrame:
-        """Put rows that name one of the identifiers in the place of those that did."""
-        named = pl.any_horizontal(
-            pl.struct(pl.col(f"kind{end}").alias("kind"), pl.col(f"id{end}").alias("id")).is_in(ids) for end in ends
-        )
-        return pl.concat([former[name].filter(~named), fresh.filter(named)])
+    def is_named(end: str = "") -> pl.Expr:
+        return pl.struct(pl.col(f"kind{end}").alias("kind"), pl.col(f"id{end}").alias("id")).is_in(ids)
 
-    map_ = mended("map", map_frame(coded, local, people._numbers.of[around.nodes], evidence.policy.mode), "")
-    links = mended("links", link_frame(coded, local, evidence), "_a", "_b")
-    conflicts = mended("conflicts", conflict_frame(coded, local, evidence), "")
+    def mended(name: str, fresh: pl.DataFrame, rows: pl.Expr) -> pl.DataFrame:
+        return pl.concat([former[name].filter(~rows), fresh.filter(rows)])
+
+    map_ = map_frame(coded, local, people._numbers.of[around.nodes], evidence.policy.mode)
+    map_ = mended("map", map_, is_named())
+    links = mended("links", link_frame(coded, local, evidence), is_named("_a") | is_named("_b"))
+    no_identifier = pl.col("rule") == "placeholder"
+    conflicts = mended("conflicts", conflict_frame(coded, local, evidence), is_named() | no_identifier)
     kinds = pl.Enum(evidence.kinds)
     return {
         "map": map_.sort(pl.col("kind").cast(kinds), "id", maintain_order=True),

@@ -25,7 +25,7 @@ __all__ = ["open_identities", "write_identities"]
 
 Int32Array = npt.NDArray[np.int32]
 
-_VERSION = 2
+_VERSION = 3  # not one that stored journeys have: a folder of the other kind is refused
 _WHAT = "identities"
 _DECLARED = ("a", "b", "since", "until", "source")
 _REFUSED = ("a", "b", "rule", "events")
@@ -81,16 +81,19 @@ def write_identities(
     with new_folder(path) as folder:
         files = {f"{name}.parquet": write_table(folder / f"{name}.parquet", table) for name, table in tables.items()}
         for number, part in enumerate(evidence.parts):
-            codes = {f"node {kind}": codes for kind, codes in enumerate(part.codes)}
-            columns = pl.DataFrame({"time": part.time, **codes})
-            files[_events(number)] = write_columns(folder / _events(number), columns)
+            for name, values in ((_times(number), part.time), (_codes(number), part.codes.ravel())):
+                files[name] = write_columns(folder / name, pl.DataFrame({"value": values}))
         labels = pl.DataFrame({name: getattr(found, name) for name in _LABELS})
         files[_LABELS_FILE] = write_columns(folder / _LABELS_FILE, labels)
         write_manifest(folder, {**manifest, "files": files})
 
 
-def _events(number: int) -> str:
-    return f"events-{number:04d}.arrow"
+def _times(number: int) -> str:
+    return f"times-{number:04d}.arrow"
+
+
+def _codes(number: int) -> str:
+    return f"codes-{number:04d}.arrow"
 
 
 def _mark_of(salt: str | bytes) -> int:
@@ -140,9 +143,11 @@ def open_identities(path: str | Path, *, salt: str | bytes | None = None) -> Ide
     )
     parts = []
     for number in range(manifest["parts"]):
-        events = read_columns(folder / _events(number), files[_events(number)], _WHAT)
-        codes = [events[f"node {kind}"].to_numpy() for kind in range(len(manifest["kinds"]))]
-        parts.append(Part(None, events["time"].to_numpy(), np.stack(codes)))
+        times, codes = (
+            read_columns(folder / name, files[name], _WHAT)["value"].to_numpy()
+            for name in (_times(number), _codes(number))
+        )
+        parts.append(Part(None, times, codes.reshape(len(manifest["kinds"]), len(times))))
     labels = read_columns(folder / _LABELS_FILE, files[_LABELS_FILE], _WHAT)
     evidence = Evidence(
         policy=Policy(**manifest["policy"], salt=salt),

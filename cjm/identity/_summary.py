@@ -118,21 +118,24 @@ def sizes(map: pl.DataFrame, unique: Sequence[str], found: Assignment, numbers: 
     from cjm.kernels.label_counts import count_events
 
     counts = count_events(as_array(found.person, np.int32), len(numbers))
+    numbered, of_row = np.unique(map["person"].to_numpy(), return_inverse=True)
     nodes = np.flatnonzero(counts)
-    events = pl.DataFrame({"person": numbers[nodes], "events": counts[nodes]})
-    used = map.select("person", known=pl.col("kind").is_in(unique), identifier=pl.struct("kind", "id").rle_id())
-    persons = (
-        used.unique()
-        .group_by("person")
-        .agg(identifiers=pl.len().cast(pl.Int64), known=pl.col("known").any())
-        .join(events, on="person", how="left")
+    nodes = nodes[np.isin(numbers[nodes], numbered)]  # with consent that ends a person may be in no row of the map
+    identifier = map.select(pl.struct("kind", "id").rle_id()).to_series().to_numpy()
+    used = np.unique(of_row.astype(np.int64) << 32 | identifier) >> 32  # an identifier may come back to a person
+    known = np.zeros(len(numbered), dtype=bool)
+    known[of_row[map["kind"].is_in(unique).to_numpy()]] = True
+    events = np.zeros(len(numbered), dtype=np.int64)
+    events[np.searchsorted(numbered, numbers[nodes])] = counts[nodes]
+    persons = pl.DataFrame(
+        {"identifiers": np.bincount(used, minlength=len(numbered)), "known": known, "events": events}
     )
     return (
         persons.group_by("identifiers")
         .agg(
             persons=pl.len().cast(pl.Int64),
             known=pl.col("known").sum().cast(pl.Int64),
-            events=pl.col("events").fill_null(0).sum(),
+            events=pl.col("events").sum(),
         )
         .sort("identifiers")
     )

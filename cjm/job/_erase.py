@@ -11,7 +11,6 @@ from typing import TypeAlias
 import polars as pl
 
 import cjm
-from cjm.errors import InputError
 from cjm.files import copied, created
 from cjm.folders import replaced_folder, rewrite_folder
 from cjm.identity import Identities
@@ -56,12 +55,9 @@ def open_store(folder: Path) -> Store:
     """
     if (folder / "state.json").is_file():
         return WatchState.open(folder)
-    try:
-        return cjm.open_journeys(folder)
-    except InputError as error:
-        if not (folder / "nodes.parquet").is_file():
-            raise error
-    return cjm.open_identities(folder)
+    if (folder / "nodes.parquet").is_file():
+        return cjm.open_identities(folder)
+    return cjm.open_journeys(folder)
 
 
 def erase_store(folder: Path, store: Store, gone: Gone) -> int:

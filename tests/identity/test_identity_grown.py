@@ -50,6 +50,7 @@ def policies(draw: st.DrawFn) -> dict[str, Any]:
         "unique": draw(st.sampled_from([("customer",), ("customer", "card")])),
         "max_per_person": draw(st.sampled_from([1, 2, None])),
         "max_size": draw(st.sampled_from([3, None])),
+        "blocked": draw(st.sampled_from([None, {"cookie": ["k0"], "card": ["ż1"]}])),
         "as_of": draw(st.sampled_from(["end", datetime(1970, 1, 2, 6, tzinfo=UTC)])),
     }
     if found["mode"] == "device split":
@@ -60,7 +61,7 @@ def policies(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(seed=st.integers(0, 2**32), sources=st.integers(1, 3), policy=policies())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_days_are_mended_as_one(seed: int, sources: int, policy: dict[str, Any]) -> None:
     chance = random.Random(seed)
     days = [[events(chance, chance.randrange(1, most)) for _ in range(sources)] for most in (16, 4, 4)]

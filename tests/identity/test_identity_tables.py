@@ -247,6 +247,7 @@ def test_without_consent_events_stay_with_their_identifier():
     assert_frame_equal(always.update(consent=consent_of(("cookie", "k", 0, 0))).labels, never.labels)
     joined = stitch(log, mode="components", consent=consent_of(("cookie", "k", None, 5)))
     assert [who for _, who in labels(joined)] == [a, a, k]
+    assert joined.sizes().rows() == [(2, 1, 1, 2)]  # the cookie alone is in no row of the map
 
 
 def test_consent_of_both_ends_of_links():
@@ -308,6 +309,8 @@ def test_what_was_stored_goes_on_as_if_it_had_not_been(tmp_path):
     told = str([pl.read_parquet(path).rows() for path in (tmp_path / "people").glob("*.parquet")])
     assert "long name 1" in told
     assert "long name 2" not in told
+    with pytest.raises(InputError, match="not stored by format version"):
+        cjm.open_journeys(tmp_path / "people")
     for path in list((tmp_path / "people").iterdir()):
         whole = path.read_bytes()
         path.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
