@@ -110,7 +110,7 @@ pattern = "web:view_offer -> store:visit within 3d"
 """
 
 
-def make_files(events: int, folder: Path, *, known: bool) -> int:
+def make_files(events: int, folder: Path, *, known: bool = False) -> int:
     """Write the four files and the table of persons; return how many events there are."""
     world = folder / "world"
     cjm.datasets.simulate(round(events / EVENTS_A_PERSON), seed=1, intensity=INTENSITY, path=world)
@@ -221,7 +221,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=float, nargs="+", default=[1e6, 1e7, 1e8])
     parser.add_argument("--memory", default="4GB")
-    parser.add_argument("--stitched", action="store_true")
+    whose = parser.add_mutually_exclusive_group()
+    whose.add_argument("--stitched", action="store_true")
+    whose.add_argument("--known", action="store_true")
     parser.add_argument("--folder", type=Path, default=None, help="where the files go (and are deleted)")
     given = parser.parse_args()
     versions = f"Python {platform.python_version()}, polars {pl.__version__}"
@@ -229,7 +231,7 @@ def main() -> None:
     print("| events in the files | step | peak MB | CPU s |\n|--:|---|--:|--:|")
     for events in map(int, given.events):
         with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-            total = make_files(events, Path(folder))
+            total = make_files(events, Path(folder), known=given.known)
             for step, peak, cpu in run(Path(folder), given.memory, stitched=given.stitched):
                 print(f"| {total:,} | {step} | {peak:,.0f} | {cpu:,.1f} |", flush=True)
 
