@@ -25,7 +25,7 @@ _USED = 0.9  # of the limit; what libraries hold for a moment cannot be foreseen
 # bytes and seconds of a processor, as benchmarks/memory.py shows them
 _PROGRAM = 750e6
 _ROW, _WHOLE_ROW, _STITCHED_ROW = 14, 320, 130  # a row as it is loaded, one of a source that is read whole, stitching
-_EVENT, _SORTED = 26, 80  # an event of a known person; one that is sorted in memory and not bucket by bucket
+_EVENT, _SORTED = 23, 80  # an event of a known person; one that is sorted in memory and not bucket by bucket
 _MEASURED, _BUCKET = 100, 5_000_000  # an event of a bucket, and how many there are about
 _BUCKETED_ROW = 4  # a row that is stitched bucket by bucket, beside its bucket
 _DISK, _BUCKETS_DISK = 90, 50  # an event; one that is stitched bucket by bucket, more

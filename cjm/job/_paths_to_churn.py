@@ -88,10 +88,9 @@ def paths_to_churn(
         found.tables |= tables
         found.notes += notes
     if terms:
-        occurrences = cjm.find(journeys, terms, occurrence="first")
-        found.tables["lead_time"] = _lead_time(occurrences, subjects, list(terms))
+        found.tables["lead_time"] = _lead_time(journeys, subjects, terms)
         if declared:
-            found.tables["occurrences"] = occurrences.filter(pl.col("pattern").is_in(list(declared)))
+            found.tables["occurrences"] = cjm.find(journeys, declared, occurrence="first")
     found.tables["hazards_patterns"] = pl.DataFrame(
         {"term": list(terms), "pattern": [str(pattern) for pattern in terms.values()]},
         schema={"term": pl.String, "pattern": pl.String},
@@ -219,18 +218,17 @@ def _without_churn(sequences: pl.DataFrame, churn: ChurnSection) -> pl.DataFrame
     return sequences.filter(~holds)
 
 
-def _lead_time(occurrences: pl.DataFrame, subjects: Subjects, terms: list[str]) -> pl.DataFrame:
+def _lead_time(journeys: Journeys, subjects: Subjects, terms: Mapping[str, Pattern]) -> pl.DataFrame:
     """Return how long after a path those who left did so: ``term``, ``left``, ``p25``, ``p50``, ``p75``."""
     churned = subjects.frame.filter("churned").select("person", "exit")
-    complete = pl.coalesce("confirmed_at", "end") if "confirmed_at" in occurrences.columns else pl.col("end")
-    after = (
-        occurrences.join(churned, on="person")
-        .filter(complete < pl.col("exit"))
-        .select(term="pattern", wait=pl.col("exit") - complete)
+    occurrences = pl.concat(  # of everybody they would take a large part of the memory
+        cjm.find(bucket, terms, occurrence="first").join(churned, on="person") for bucket in journeys.buckets()
     )
+    complete = pl.coalesce("confirmed_at", "end") if "confirmed_at" in occurrences.columns else pl.col("end")
+    after = occurrences.filter(complete < pl.col("exit")).select(term="pattern", wait=pl.col("exit") - complete)
     quantiles = {f"p{share}": pl.col("wait").quantile(share / 100, "linear") for share in (25, 50, 75)}
     found = after.group_by("term").agg(left=pl.len().cast(pl.Int64), **quantiles)
-    return pl.DataFrame({"term": terms}, schema={"term": pl.String}).join(
+    return pl.DataFrame({"term": list(terms)}, schema={"term": pl.String}).join(
         found, on="term", how="left", maintain_order="left"
     ).with_columns(pl.col("left").fill_null(0))  # fmt: skip
 
