@@ -168,8 +168,10 @@ def _used(journeys: Journeys, name: str) -> npt.NDArray[np.uint32]:
 def _pieces(
     journeys: Journeys, used: Mapping[str, npt.NDArray[np.uint32]], bucket_events: int
 ) -> Iterator[tuple[EventArrays, pl.DataFrame]]:
-    """Yield ranges of persons, with text attributes numbered by their place in ``used``."""
-    for bucket in journeys.buckets():
+    """Yield ranges of persons, with text attributes numbered by their place in ``used``; there is one, if empty."""
+    for number, bucket in enumerate(journeys.buckets()):
+        if not bucket.height and (journeys.height or number):
+            continue
         arrays = bucket.arrays
         attributes = pl.DataFrame([_renumbered(bucket.attribute(name), used.get(name)) for name in journeys.schema])
         count = max(-(-bucket.height // bucket_events), 1)

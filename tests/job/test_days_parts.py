@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from days_log import app_rows, web_rows, write
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -66,6 +66,9 @@ def same_journeys(ours: Journeys, theirs: Journeys) -> None:
     mode=st.sampled_from(["device split", "components"]),
     bucket_events=st.sampled_from([7, 1_000]),
     rules=st.booleans(),
+)
+@example(  # all persons of a bucket go
+    seed=161307, days=[(8, 4), (8, 0), (0, 1)], mode="device split", bucket_events=7, rules=False
 )
 @settings(max_examples=6, deadline=None)
 def test_days_are_as_one(seed: int, days: list[tuple[int, int]], mode: str, bucket_events: int, rules: bool) -> None:
