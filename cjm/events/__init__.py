@@ -4,7 +4,7 @@ from cjm.events._cleaning import Cleaning, rewritten
 from cjm.events._kept import Arrived, arrived, keep, keep_more, open_kept, why_not_kept
 from cjm.events._log import EventLog, scan_events
 from cjm.events._paths import File, files_of, is_uri
-from cjm.events._readers import in_pieces
+from cjm.events._readers import arrow_rows, in_pieces
 from cjm.events._source import TABLES, Source, without_password
 from cjm.events._stack import together
 from cjm.events._times import to_utc, told
@@ -18,6 +18,7 @@ __all__ = [
     "File",
     "Source",
     "arrived",
+    "arrow_rows",
     "clean_ids",
     "files_of",
     "in_pieces",

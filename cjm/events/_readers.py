@@ -22,7 +22,7 @@ from cjm.events._table import POLARS_FAILS, RawTable, damaged, first_line, refus
 from cjm.events._tables import table_of
 from cjm.events._times import like_a_time
 
-__all__ = ["in_pieces", "read_source"]
+__all__ = ["arrow_rows", "in_pieces", "read_source"]
 
 _PIECE = 500_000  # rows
 _MESSAGE = b"\xff\xff\xff\xff"  # begins each part of an Arrow stream
@@ -230,9 +230,8 @@ def _read_parquet(file: File, source: Source) -> RawTable:
 def _read_arrow(path: Path, _: Source) -> RawTable:
     refuse_empty(path)
     try:
-        with path.open("rb") as file:
-            if file.read(4) == _MESSAGE:
-                return RawTable(_arrow_stream(path), path.name)
+        if _is_stream(path):
+            return RawTable(_arrow_stream(path), path.name)
         lazy = pl.scan_ipc(path)
         columns = len(lazy.collect_schema())
         refuse_wide(path.name, columns)
@@ -241,6 +240,21 @@ def _read_arrow(path: Path, _: Source) -> RawTable:
     except (*POLARS_FAILS, ValueError) as error:  # ValueError: Arrow's
         raise damaged(path.name, "Arrow IPC", error) from error
     return RawTable(frame, path.name)
+
+
+def arrow_rows(path: Path) -> int:
+    """Return how many rows an Arrow IPC file has; of a stream every part must be looked at."""
+    import pyarrow as pa
+
+    if not _is_stream(path):
+        return int(pl.scan_ipc(path).select(pl.len()).collect().item())
+    with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
+        return sum(batch.num_rows for batch in stream)
+
+
+def _is_stream(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == _MESSAGE
 
 
 def _arrow_stream(path: Path) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from cjm.errors import ArgumentError
-from cjm.events import TABLES, Source, files_of, in_pieces
+from cjm.events import TABLES, Source, arrow_rows, files_of, in_pieces
 from cjm.job._config import Config
 from cjm.journeys import IN_MEMORY
 
@@ -153,7 +153,7 @@ def _of_parquet(path: Path, source: Source, person: str | None) -> tuple[int, in
 def _lines(path: Path, format_: str) -> int:
     """Return how many rows a file has; about, where it is text."""
     if format_ == "arrow":
-        return int(pl.scan_ipc(path).select(pl.len()).collect().item())
+        return arrow_rows(path)
     with path.open("rb") as file:
         head = file.read(_COUNTED)
     packed = path.suffix.lower() in (".gz", ".zst")

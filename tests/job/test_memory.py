@@ -119,9 +119,10 @@ def test_rows_are_counted_in_every_format(tmp_path: Path) -> None:
     frame = pl.read_csv(small_run(tmp_path).with_name("web.csv"))
     frame.write_parquet(tmp_path / "web.parquet")
     frame.write_ipc(tmp_path / "web.arrow")
+    frame.write_ipc_stream(tmp_path / "web.arrows")
     frame.write_ndjson(tmp_path / "web.ndjson")
-    for name, rows in (("web.csv", 201), ("web.parquet", 200), ("web.arrow", 200), ("web.ndjson", 200)):
-        text = (tmp_path / "cjm.toml").read_text().replace("web.csv", name)
+    for name, rows in (("csv", 201), ("parquet", 200), ("arrow", 200), ("arrows", 200), ("ndjson", 200)):
+        text = (tmp_path / "cjm.toml").read_text().replace("web.csv", f"web.{name}")
         (tmp_path / "other.toml").write_text(text)
         assert estimate(job.load_config(tmp_path / "other.toml")).rows == rows
 
