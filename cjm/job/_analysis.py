@@ -38,7 +38,6 @@ from cjm.progress import Step, Steps
 
 __all__ = ["Analysis"]
 
-_FEW = 200_000  # events that leave too little behind to search for it
 _LABELS = "labels"  # where the persons of events lie that were stitched bucket by bucket
 
 logger = logging.getLogger("cjm")
@@ -130,8 +129,7 @@ class Analysis:
         self.notes += stage.notes
         self.warnings += stage.warnings
         self.incremental |= stage.incremental
-        if self.tables["sources"]["kept"].sum() > _FEW:
-            give_back()
+        give_back(int(self.tables["sources"]["kept"].sum()))
 
     @cached_property
     def _log(self) -> EventLog:

@@ -32,6 +32,7 @@ _DISK, _BUCKETS_DISK = 90, 50  # an event; one that is stitched bucket by bucket
 _SECONDS, _SECONDS_STITCHED = 6e-6, 10e-6
 
 _FEWEST = 500_000  # events that are sorted in memory
+_LITTLE = 200_000  # events that leave too little behind to search for it
 _COUNTED = 1 << 20  # bytes of a text file in which lines are counted
 _PACKED = 10  # times smaller is a compressed text
 _FAILS = (OSError, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
@@ -191,10 +192,12 @@ def peak() -> int | None:
     return int(kilobytes) * 1024
 
 
-def give_back() -> None:
-    """Return to the system what was freed; the allocators would keep it for later."""
+def give_back(events: int) -> None:
+    """Return to the system what was freed, if so many events were held; the allocators would keep it for later."""
     import pyarrow as pa
 
+    if events <= _LITTLE:
+        return
     gc.collect()
     pa.default_memory_pool().release_unused()
     if sys.platform == "linux":

@@ -16,6 +16,7 @@ from cjm.job._after_paths import after_paths, came_true, the_other_half, usual_w
 from cjm.job._choice import clearest, compared
 from cjm.job._config import Config
 from cjm.job._dilution import dilution
+from cjm.job._memory import give_back
 from cjm.job._people import People
 from cjm.job._persons import read_table, with_person
 from cjm.job._sections import ChurnSection
@@ -74,7 +75,9 @@ def paths_to_churn(
             anonymous = people.anonymous(config.identity.unique)
             found.tables["dilution"] = dilution(journeys, declared, hazards[0], anonymous, subjects.frame.height)
     paths = _without_churn(sequences, churn)
+    give_back(journeys.height)
     chosen = _mined(config, journeys, subjects, paths, found)
+    give_back(journeys.height)
     if chosen is not None:
         hazards.append(chosen[0])
         terms |= chosen[1]

@@ -201,14 +201,16 @@ def _matches(
     if occurrence not in _OCCURRENCES:
         raise ArgumentError.unknown("occurrence", str(occurrence), _OCCURRENCES, where="find(occurrence=...)")
     scanned = scan(journeys, patterns, occurrence=occurrence, known_to=known_to, near=False)
+    refused = sum((part.refused for part in scanned), np.zeros(len(patterns), dtype=np.int64))
     rows = np.concatenate([part.rows for part in scanned])
+    del scanned  # there may be many matches
     order = np.argsort(rows[:, 0], kind="stable")
     edges = np.searchsorted(rows[:, 0], np.arange(len(patterns) + 1), sorter=order)
-    refused = sum((part.refused for part in scanned), np.zeros(len(patterns), dtype=np.int64))
     result = {}
     for number, name in enumerate(patterns):
-        mine = rows[order[edges[number] : edges[number + 1]]]
-        result[name] = Matches(mine[:, 1], mine[:, 2], mine[:, 3], int(refused[number]))
+        mine = order[edges[number] : edges[number + 1]]
+        person, start, end = (rows[mine, column] for column in (1, 2, 3))
+        result[name] = Matches(person, start, end, int(refused[number]))
     return result
 
 

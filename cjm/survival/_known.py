@@ -20,7 +20,8 @@ __all__ = ["first_completions", "known_completions"]
 
 Places = npt.NDArray[Any]
 
-_AT_ONCE = 64
+_AT_ONCE, _FEWEST = 64, 8  # paths that are looked for in one pass, each with a place for every person
+_EVENTS = 2_000_000_000  # times such paths
 """Patterns whose matches are held at once."""
 
 
@@ -78,9 +79,10 @@ def _completed(
 
     names = list(patterns)
     labels: list[Places] = []
-    with bar("paths", -(-len(names) // _AT_ONCE)) as done:
-        for start in range(0, len(names), _AT_ONCE):
-            some = {name: patterns[name] for name in names[start : start + _AT_ONCE]}
+    at_once = max(_FEWEST, min(_AT_ONCE, _EVENTS // max(journeys.height, 1)))
+    with bar("paths", -(-len(names) // at_once)) as done:
+        for start in range(0, len(names), at_once):
+            some = {name: patterns[name] for name in names[start : start + at_once]}
             found: dict[str, list[tuple[Places, IntArray]]] = {name: [] for name in some}
             for place, bucket in enumerate(journeys.buckets()):
                 arrays = bucket.arrays
