@@ -20,9 +20,8 @@ __all__ = ["first_completions", "known_completions"]
 
 Places = npt.NDArray[Any]
 
-_AT_ONCE, _FEWEST = 64, 8  # paths that are looked for in one pass, each with a place for every person
-_EVENTS = 2_000_000_000  # times such paths
-"""Patterns whose matches are held at once."""
+_AT_ONCE, _FEWEST = 64, 8  # paths that are looked for in one pass: their completions are held
+_EVENTS = 2_000_000_000  # times paths of a pass, at most
 
 
 def known_completions(journeys: Journeys, patterns: Mapping[str, Pattern | str], *, every: bool) -> pl.DataFrame:
