@@ -21,9 +21,8 @@ ECOM = Path(__file__).parents[3] / "shared" / "data" / "events" / "retentioneeri
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out what takes half of a small run: the pages of the report, and collecting garbage after each step."""
+    """Leave out what takes long in a small run: the pages of the report."""
     monkeypatch.setattr("cjm.job._run.render", lambda *_: "report")
-    monkeypatch.setattr("cjm.job._analysis.give_back", lambda: None)
 
 
 @pytest.fixture
