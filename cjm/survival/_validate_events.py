@@ -82,4 +82,5 @@ def _share(person: IntArray, silent: BoolArray, z: float) -> tuple[float, float,
     se = float(np.sqrt((np.bincount(person, weights=silent - share) ** 2).sum())) / len(silent)
     width = z * se / (share * (1 - share))
     odds = share / (1 - share)
-    return tuple(float(1 / (1 + np.exp(side) / odds)) for side in (width, 0.0, -width))  # type: ignore[return-value]
+    low, high = (float(1 / (1 + np.exp(side) / odds)) for side in (width, -width))
+    return min(low, share), share, max(high, share)  # without width the last bit could differ

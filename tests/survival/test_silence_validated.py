@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from survival_worlds import cancelling_world, silent_world
 
@@ -17,6 +17,7 @@ EVENTS = st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 4))
 
 
 @given(EVENTS)
+@example([(0, False, 0)] * 4 + [(0, True, 0)] * 3)
 @settings(max_examples=100, deadline=None)
 def test_scores_follow_their_definitions(rows):
     rows = sorted(rows)
