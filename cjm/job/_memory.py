@@ -194,10 +194,10 @@ def peak() -> int | None:
 
 def give_back(events: int) -> None:
     """Return to the system what was freed, if so many events were held; the allocators would keep it for later."""
-    import pyarrow as pa
-
     if events <= _LITTLE:
         return
+    import pyarrow as pa
+
     gc.collect()
     pa.default_memory_pool().release_unused()
     if sys.platform == "linux":
