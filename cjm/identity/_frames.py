@@ -14,7 +14,7 @@ from cjm.identity._evidence import NEVER, Evidence
 from cjm.identity._links import Links, find_links, guard
 from cjm.identity._merge import since
 
-__all__ = ["alias_frame", "conflict_frame", "known_since", "link_frame", "map_frame", "names_of", "present"]
+__all__ = ["alias_frame", "conflict_frame", "in_order", "known_since", "link_frame", "map_frame", "names_of", "present"]
 
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
@@ -274,7 +274,13 @@ def conflict_frame(coded: Coded, found: Assignment, evidence: Evidence) -> pl.Da
             pl.lit("is no identifier").alias("decision"),
         )
     )  # fmt: skip
-    return pl.concat(frame.sort("kind", "id", "decision") for frame in frames)
+    return in_order(pl.concat(frames))
+
+
+def in_order(conflicts: pl.DataFrame) -> pl.DataFrame:
+    """Return conflicts rule by rule, ordered by kind and identifier."""
+    rules = pl.Enum(["max_per_person", *_RULES[:4], "one_event", "placeholder"])
+    return conflicts.sort(pl.col("rule").cast(rules), "kind", "id", "decision", maintain_order=True)
 
 
 def _conflicts(

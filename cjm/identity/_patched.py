@@ -13,15 +13,13 @@ import polars as pl
 from cjm.identity._assignment import Assignment
 from cjm.identity._coding import Coded, Region, code
 from cjm.identity._evidence import Evidence
-from cjm.identity._frames import conflict_frame, link_frame, map_frame, names_of
+from cjm.identity._frames import conflict_frame, in_order, link_frame, map_frame, names_of
 from cjm.identity._identities import Identities
 from cjm.identity._merge import Refused
 
 __all__ = ["patched"]
 
 Flags = npt.NDArray[np.bool_]
-
-_RULES = ["max_per_person", "joined", "unique", "max_size", "unlinked", "one_event", "placeholder"]
 
 
 def patched(people: Identities, region: Region, former: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
@@ -61,7 +59,7 @@ def patched(people: Identities, region: Region, former: Mapping[str, pl.DataFram
     return {
         "map": map_.sort(pl.col("kind").cast(kinds), "id", maintain_order=True),
         "links": links.sort(pl.col("kind_a").cast(kinds), "id_a", pl.col("kind_b").cast(kinds), "id_b"),
-        "conflicts": conflicts.sort(pl.col("rule").cast(pl.Enum(_RULES)), "kind", "id", "decision"),
+        "conflicts": in_order(conflicts),
     }
 
 

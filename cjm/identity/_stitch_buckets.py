@@ -18,6 +18,7 @@ from cjm.identity._bucket import Bucket
 from cjm.identity._clusters import bucket_of_nodes, overused
 from cjm.identity._coded_log import CodedLog
 from cjm.identity._evidence import Evidence, Log, Mode
+from cjm.identity._frames import in_order
 from cjm.identity._labels import StoredLabels
 from cjm.identity._numbers import collision
 from cjm.identity._policy import policy_of, roles
@@ -32,7 +33,6 @@ Flags = npt.NDArray[np.bool_]
 Int64Array = npt.NDArray[np.int64]
 
 _SIZES = ("identifiers", "persons", "known", "events")
-_RULES = ("max_per_person", "unique", "max_size", "unlinked", "one_event", "placeholder")  # as conflicts are ordered
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,7 @@ class _Sums:
 
     def conflicts(self) -> pl.DataFrame:
         """Return the conflicts, in order."""
-        rank = pl.col("rule").cast(pl.Enum(_RULES))
-        return pl.concat(self._conflicts).sort(rank, "kind", "id", "decision")
+        return in_order(pl.concat(self._conflicts))
 
     def sizes(self) -> pl.DataFrame:
         """Return how many persons have how many identifiers."""
