@@ -83,7 +83,7 @@ class _Sums:
         counts = self._counts.copy()
         counts["events_unidentified"] += events - counts["events"]
         counts["events"] = events
-        counts["conflicts"] = self.conflicts().height
+        counts["conflicts"] = sum(some.height for some in self._conflicts)
         return summary(counts)
 
     def check_numbers(self, kinds: tuple[str, ...]) -> None:
